@@ -39,9 +39,9 @@ def choose(kind: str, name: str, table: Mapping[str, T]) -> T:
 
     >>> choose("activation", "relu", {"relu": 1})
     1
-    >>> choose("activation", "rleu", {"relu": 1, "tanh": 2})
+    >>> choose("norm", "bach", {"batch": 1})
     Traceback (most recent call last):
-    steadygrad.errors.InputError: There is no activation 'rleu'. Did you mean 'relu'? Known: relu, tanh.
+    steadygrad.errors.InputError: There is no norm 'bach'. Did you mean 'batch'? Known: batch.
     """
     if name in table:
         return table[name]

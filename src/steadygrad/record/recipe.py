@@ -56,32 +56,58 @@ class Recipe:
 
     optimizer: str = option("auto", "optimisation", "update rule by name")
     lr: float = option(0.0, "optimisation", "peak learning rate (0: chosen)")
-    base_batch_size: int = option(0, "optimisation", "batch size the rate is meant for; the rate is scaled linearly to --batch-size (0: no scaling)")
+    base_batch_size: int = option(
+        0, "optimisation", "batch size --lr is meant for: scales the rate linearly (0: no scaling)"
+    )
     momentum: float = option(0.9, "optimisation", "momentum, where the optimiser has one")
-    weight_decay: float = option(-1.0, "optimisation", "weight decay, not on norms and biases (-1: chosen)")
+    weight_decay: float = option(
+        -1.0, "optimisation", "weight decay, not on norms and biases (-1: chosen)"
+    )
     bias_lr_factor: float = option(1.0, "optimisation", "rate of norm biases over the rest")
     schedule: str = option("auto", "optimisation", "learning-rate schedule by name")
     warmup: float = option(0.0, "optimisation", "share of the steps spent on linear warm-up")
-    final_lr_fraction: float = option(0.0, "optimisation", "last rate over the peak, where the schedule ends low")
+    final_lr_fraction: float = option(
+        0.0, "optimisation", "last rate over the peak, where the schedule ends low"
+    )
     clip_norm: float = option(math.inf, "optimisation", "limit of the gradient's L2 norm")
-    label_smoothing: float = option(-1.0, "optimisation", "mass moved off the true class (-1: chosen)")
-    average_decay: float = option(-1.0, "optimisation", "decay per step of the averaged weights; 0: no averaging (-1: chosen)")
-    class_weights: str = option("none", "optimisation", "none, or balanced: rare classes count more")
-    patience: int = option(0, "optimisation", "stop after this many epochs without progress (0: never)")
+    label_smoothing: float = option(
+        -1.0, "optimisation", "mass moved off the true class (-1: chosen)"
+    )
+    average_decay: float = option(
+        -1.0, "optimisation", "decay per step of the averaged weights; 0: no averaging (-1: chosen)"
+    )
+    class_weights: str = option(
+        "none", "optimisation", "none, or balanced: rare classes count more"
+    )
+    patience: int = option(
+        0, "optimisation", "stop after this many epochs without progress (0: never)"
+    )
 
     flip: str = option("auto", "augmentation", "mirror left-right: none, random or alternate")
-    shift: int = option(-1, "augmentation", "random shift, in pixels, reflected border (-1: chosen)")
-    min_crop: float = option(0.0, "augmentation", "smallest area of a random resized crop, 1: off (0: chosen)")
-    rotation: float = option(-1.0, "augmentation", "random rotation, in degrees either way (-1: chosen)")
-    colour: float = option(-1.0, "augmentation", "strength of brightness, contrast, saturation changes (-1: chosen)")
+    shift: int = option(
+        -1, "augmentation", "random shift, in pixels, reflected border (-1: chosen)"
+    )
+    min_crop: float = option(
+        0.0, "augmentation", "smallest area of a random resized crop, 1: off (0: chosen)"
+    )
+    rotation: float = option(
+        -1.0, "augmentation", "random rotation, in degrees either way (-1: chosen)"
+    )
+    colour: float = option(-1.0, "augmentation", "strength of colour changes (-1: chosen)")
     erasing: float = option(-1.0, "augmentation", "probability of erasing a rectangle (-1: chosen)")
     mixup: float = option(-1.0, "augmentation", "Beta parameter of mixup, 0: off (-1: chosen)")
     cutmix: float = option(-1.0, "augmentation", "Beta parameter of cutmix, 0: off (-1: chosen)")
-    trivial: float = option(0.0, "augmentation", "share of pictures given one TrivialAugment operation")
-    low_resolution: float = option(-1.0, "augmentation", "share of the epochs trained at lower resolution (-1: chosen)")
+    trivial: float = option(
+        0.0, "augmentation", "share of pictures given one TrivialAugment operation"
+    )
+    low_resolution: float = option(
+        -1.0, "augmentation", "share of epochs at lower resolution (-1: chosen)"
+    )
 
     device: str = option("auto", "machine", "cpu, cuda, mps, or auto")
-    precision: str = option("auto", "machine", "fp32, bf16, or auto: what a short probe finds faster")
+    precision: str = option(
+        "auto", "machine", "fp32, bf16, or auto: what a short probe finds faster"
+    )
     memory_format: str = option("auto", "machine", "channels_last, contiguous, or auto")
     threads: int = option(0, "machine", "compute threads (0: the cores this process may use)")
 
@@ -118,6 +144,4 @@ def _read_value(key: str, value: Any, kind: type) -> Any:
     try:
         return kind(value)
     except (TypeError, ValueError):
-        raise InputError(
-            f"Recipe field '{key}' is {value!r}; expected {kind.__name__}."
-        ) from None
+        raise InputError(f"Recipe field '{key}' is {value!r}; expected {kind.__name__}.") from None
