@@ -37,10 +37,12 @@ class TrainingPixels:
 
     @property
     def shape(self) -> tuple[int, int, int]:
+        """(C, H, W), as the network sees a picture."""
         height, width, channels = self.array.shape[1:]
         return channels, height, width
 
     def chunks(self, rows: int = 0) -> Iterator[np.ndarray]:
+        """The pictures in turn, uint8 (n, H, W, C), `rows` at a time (0: about 4 MiB)."""
         rows = rows or max(1, _CHUNK_BYTES // math.prod(self.shape))
         for start in range(0, len(self.indices), rows):
             yield np.asarray(self.array[self.indices[start : start + rows]])
