@@ -1,0 +1,74 @@
+"""Which parameters decay, which have a rate of their own, and which are matrices at heart."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from torch import nn
+
+# torch names no public base class of its convolutions, but has had this one from the start.
+from torch.nn.modules.conv import _ConvNd
+
+
+def parameter_groups(
+    model: nn.Module,
+    *,
+    bias_lr_factor: float = 1.0,
+    reused: Collection[str] = (),
+    backbone_lr_factor: float = 1.0,
+) -> list[dict[str, Any]]:
+    """Split all parameters into groups an optimiser takes, each parameter in exactly one.
+
+    Weights of two or more dimensions decay ("decay"); everything of one dimension does not: biases
+    and norm scales ("no_decay"), and the shifts of norms ("norm_bias"), whose rate is multiplied by
+    `bias_lr_factor`. Parameters named in `reused` come in groups of their own ("backbone_decay",
+    ...), whose rate is also multiplied by `backbone_lr_factor`. Each group holds "name",
+    "lr_factor", "decays" (bool) and "params". A frozen parameter is in its group too, so that
+    thawing it later needs nothing; tied weights appear once, under their first name.
+
+    >>> model = nn.Sequential(nn.Conv2d(3, 4, 3, bias=False), nn.BatchNorm2d(4))
+    >>> [(g["name"], len(g["params"])) for g in parameter_groups(model)]
+    [('decay', 1), ('no_decay', 1), ('norm_bias', 1)]
+    """
+    shifts = _norm_shifts(model)
+    groups: dict[str, dict[str, Any]] = {}
+    for prefix, factor in (("", 1.0), ("backbone_", backbone_lr_factor)):
+        for kind in ("decay", "no_decay", "norm_bias"):
+            groups[prefix + kind] = {
+                "params": [],
+                "name": prefix + kind,
+                "lr_factor": factor * (bias_lr_factor if kind == "norm_bias" else 1.0),
+                "decays": kind == "decay",
+            }
+    for name, parameter in model.named_parameters():  # gives a tied weight once
+        kind = "decay" if parameter.ndim >= 2 else "no_decay"
+        kind = "norm_bias" if id(parameter) in shifts else kind
+        groups[("backbone_" if name in reused else "") + kind]["params"].append(parameter)
+    return [group for group in groups.values() if group["params"]]
+
+
+def hidden_matrices(model: nn.Module) -> set[int]:
+    """Return the ids of the weights Muon is meant for: filters and matrices inside the network.
+
+    Not among them are the first layer and the head, which meet pixels and classes (Jordan 2024),
+    and convolutions in groups, whose filters don't act as one matrix.
+    """
+    layers = [m for m in model.modules() if isinstance(m, _ConvNd | nn.Linear)]
+    head = getattr(getattr(model, "network", model), "head", None)
+    outside = {id(layer.weight) for layer in layers[:1] + layers[-1:]}
+    if isinstance(head, nn.Linear):
+        outside.add(id(head.weight))
+    outside |= {id(m.weight) for m in layers if isinstance(m, _ConvNd) and m.groups > 1}
+    return {id(layer.weight) for layer in layers} - outside
+
+
+def _norm_shifts(model: nn.Module) -> set[int]:
+    """Ids of the biases that stand beside a scale per channel: those of norms of any make."""
+    found: set[int] = set()
+    for module in model.modules():
+        own = dict(module.named_parameters(recurse=False))
+        bias, weight = own.get("bias"), own.get("weight")
+        if bias is not None and weight is not None and weight.shape == bias.shape:
+            found.add(id(bias))
+    return found
