@@ -1,1 +1,1 @@
-"""."""
+"""The parts networks are made of: activations, norms, blocks, initialisation, folding."""
