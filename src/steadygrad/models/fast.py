@@ -24,15 +24,17 @@ NORM_MOMENTUM = 0.4  # short runs: the running statistics must follow within a f
 class FastShape:
     """Every number of a fast net.
 
-    Each group is a convolution, max pooling by 2 (in the first `num_poolings` groups), then norm
+    Each group is a convolution, halving of the maps (in the first `num_poolings` groups), then norm
     and activation, then `convs_per_group` - 1 more convolutions; with `residual` those stand in a
-    shortcut. `features` pools the last maps by "max", "average" or "both". `head_scale` multiplies
-    the logits: the head learns that much slower.
+    shortcut. Maps are halved by "max" or "average" pooling, or by a "stride" of the convolution.
+    `features` pools the last maps by "max", "average" or "both". `head_scale` multiplies the
+    logits: the head learns that much slower. Norm scales stay 1 unless `trained_scale`.
     """
 
     widths: tuple[int, ...] = (64, 256, 256)
     convs_per_group: int = 2
     num_poolings: int = 3
+    halving: str = "max"
     residual: bool = False
     stem_kernel: int = 2
     stem_stride: int = 1
@@ -143,8 +145,11 @@ def _stem_activation(style: Style, channels: int) -> nn.Module:
 def _group(
     in_channels: int, out_channels: int, pooled: bool, shape: FastShape, style: Style
 ) -> nn.Module:
-    first, *rest = conv_layers(in_channels, out_channels, 3, style)
-    layers = [first, *([nn.MaxPool2d(2)] if pooled else []), *rest]
+    stride = 2 if pooled and shape.halving == "stride" else 1
+    first, *rest = conv_layers(in_channels, out_channels, 3, style, stride=stride)
+    pools = {"max": nn.MaxPool2d, "average": nn.AvgPool2d}
+    pool = [pools[shape.halving](2)] if pooled and shape.halving in pools else []
+    layers = [first, *pool, *rest]
     inner: list[nn.Module] = []
     for _ in range(shape.convs_per_group - 1):
         inner += conv_layers(out_channels, out_channels, 3, style)
