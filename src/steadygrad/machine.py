@@ -25,6 +25,10 @@ M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
 TOP_PAD_BYTES = 256 * 2**20
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
+MEMORY_FORMATS: dict[str, torch.memory_format] = {
+    "channels_last": torch.channels_last,
+    "contiguous": torch.contiguous_format,
+}
 BF16_ADVANTAGE = 1.1
 """bf16 has 8 bits of mantissa: it must be at least a tenth faster to be chosen."""
 PROBE_IMAGES = 8
@@ -120,6 +124,23 @@ def cpu_quota(root: str | Path = "/sys/fs/cgroup", own: str | Path = "/proc/self
     return min(limits)
 
 
+def arrange(inputs: Tensor, memory_format: str) -> Tensor:
+    """Lay (N, C, H, W) out in memory as asked, copying only where needed.
+
+    One channel is the trap: such a tensor counts as both layouts, and convolutions go by its
+    strides, so these are spelled out.
+
+    >>> arrange(torch.zeros(2, 1, 4, 4), "channels_last").stride()
+    (16, 1, 4, 1)
+    """
+    inputs = inputs.contiguous(memory_format=MEMORY_FORMATS[memory_format])
+    if inputs.shape[1] != 1:
+        return inputs
+    _, _, height, width = inputs.shape
+    between = 1 if memory_format == "channels_last" else height * width
+    return inputs.as_strided(inputs.shape, (height * width, between, width, 1))
+
+
 @dataclass
 class Probe:
     """What a short trial found: the fastest way to train this network on this device."""
@@ -190,8 +211,9 @@ class _Trial:
             torch.channels_last if memory_format == "channels_last" else torch.contiguous_format
         )
         model = copy.deepcopy(classifier).to(device).train()
+        layout = choose("memory format", memory_format, MEMORY_FORMATS)
         model.to(memory_format=layout)  # pyright: ignore[reportCallIssue] (torch's stub)
-        self._model, self._layout = model, layout
+        self._model = model
         self._images = images.to(device)
         self._device, self._bf16 = device, precision == "bf16"
 
@@ -201,7 +223,7 @@ class _Trial:
         begin = time.perf_counter()
         try:
             inputs = self._model.get_submodule("preprocess")(self._images[:num_images])
-            inputs = inputs.contiguous(memory_format=self._layout)
+            inputs = arrange(inputs, self.memory_format)
             with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=self._bf16):
                 logits = self._model.get_submodule("network")(inputs)
             labels = torch.arange(len(logits), device=self._device) % logits.shape[1]

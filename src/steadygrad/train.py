@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from steadygrad.errors import SteadygradError
 from steadygrad.images.randomness import derived_seed
+from steadygrad.machine import arrange
 from steadygrad.record import Recipe, Step
 from steadygrad.schedules import midpoint, multiplier
 from steadygrad.training_state import (
@@ -130,7 +131,7 @@ def forward(state: TrainingState, images: Tensor, recipe: Recipe) -> Tensor:
     inputs = classifier.get_submodule("preprocess")(images.to(device, non_blocking=True))
     if state.progress < recipe.low_resolution:
         inputs = shrink(inputs)
-    inputs = inputs.contiguous(memory_format=MEMORY_FORMATS[recipe.memory_format])
+    inputs = arrange(inputs, recipe.memory_format)
     with torch.autocast(device.type, dtype=torch.bfloat16, enabled=dtype is torch.bfloat16):
         logits = classifier.get_submodule("network")(inputs)
     return logits.float()

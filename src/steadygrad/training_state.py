@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from steadygrad.errors import InputError, choose
-from steadygrad.machine import choose_device
+from steadygrad.machine import MEMORY_FORMATS, choose_device
 from steadygrad.modes import evaluation_mode
 from steadygrad.optim import Average, make_optimizer, scaled_lr
 from steadygrad.record import Recipe
@@ -19,10 +19,6 @@ from steadygrad.schedules import SCHEDULES, advance
 
 AUTO_SCHEDULE = "linear"
 PRECISIONS: dict[str, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16}
-MEMORY_FORMATS: dict[str, torch.memory_format] = {
-    "channels_last": torch.channels_last,
-    "contiguous": torch.contiguous_format,
-}
 CLASS_WEIGHTS = ("none", "balanced")
 LOW_RESOLUTION_SCALE = 0.75
 """Side of the early, smaller pictures: 44 % fewer pixels, and about as much less time."""
