@@ -1,0 +1,100 @@
+"""The report: one HTML file that needs nothing else, from anywhere, at any time."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+from steadygrad.record.store import write_text
+from steadygrad.report.data import ReportData
+from steadygrad.report.markup import Html, tag
+from steadygrad.report.sections import (
+    calibration,
+    classes,
+    confusion,
+    curves,
+    findings,
+    header,
+    network,
+    pictures,
+    recipe,
+    time,
+)
+
+Section = tuple[str, str, Callable[[ReportData], Html]]
+
+SECTIONS: tuple[Section, ...] = (
+    ("findings", "Findings", findings.draw),
+    ("curves", "Learning curves", curves.draw),
+    ("classes", "Classes", classes.draw),
+    ("confusion", "Confusion", confusion.draw),
+    ("calibration", "Calibration", calibration.draw),
+    ("data", "Data", pictures.draw),
+    ("network", "Network", network.draw),
+    ("time", "Time and speed", time.draw),
+    ("recipe", "Recipe", recipe.draw),
+)
+"""Anchor, heading and drawing of each part, in the page's order; empty parts are left out."""
+
+
+def write_report(path: str | Path, data: ReportData) -> None:
+    """Write report.html, whole or not at all; a file that is there is replaced."""
+    write_text(path, render(data))
+
+
+def render(data: ReportData) -> str:
+    """The page as text.
+
+    >>> from steadygrad.record import Record
+    >>> "<h1><bdi>digits</bdi></h1>" in render(ReportData(Record(), "digits"))
+    True
+    """
+    drawn = [(anchor, title, draw(data)) for anchor, title, draw in SECTIONS]
+    drawn = [part for part in drawn if part[2]]
+    links = [tag("a", title, href=f"#{anchor}") for anchor, title, _ in drawn]
+    body = tag(
+        "body",
+        tag("a", "Skip to the report", href="#main", class_="skip"),
+        tag("nav", tag("div", *links), aria_label="Parts of the report"),
+        tag("main", header.draw(data), *(_section(*part) for part in drawn), id="main"),
+        tag("footer", tag("p", "Written by Steadygrad. This page is one file and loads nothing.")),
+        tag("script", Html(_asset("page.js"))),
+    )
+    return f"<!DOCTYPE html>\n{tag('html', _head(data), body, lang='en')}\n"
+
+
+def _section(anchor: str, title: str, content: Html) -> Html:
+    heading = tag("h2", title, id=f"{anchor}-heading")
+    return tag("section", heading, content, id=anchor, aria_labelledby=f"{anchor}-heading")
+
+
+def _head(data: ReportData) -> Html:
+    style, script = _asset("page.css"), _asset("page.js")
+    # Only this very style and script run: whatever a name smuggles in is refused by the browser.
+    policy = (
+        f"default-src 'none'; img-src data:; style-src '{_digest(style)}'; "
+        f"script-src '{_digest(script)}'; base-uri 'none'; form-action 'none'"
+    )
+    return tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", http_equiv="Content-Security-Policy", content=policy),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="referrer", content="no-referrer"),
+        tag("title", f"{data.title} – Steadygrad"),
+        tag("link", rel="icon", href="data:,"),
+        tag("style", Html(style)),
+    )
+
+
+@cache
+def _asset(name: str) -> str:
+    return resources.files("steadygrad.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _digest(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")

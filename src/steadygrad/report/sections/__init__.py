@@ -1,0 +1,1 @@
+"""The parts of the page, one file each: ReportData to HTML; empty HTML leaves a part out."""
