@@ -16,6 +16,10 @@ import numpy as np
 import simplejpeg
 from PIL import Image, UnidentifiedImageError
 
+from steadygrad.images.modes import is_gray, to_rgb
+
+__all__ = ["BrokenImage", "Decoded", "Header", "decode", "is_gray", "read_bytes", "read_header"]
+
 # Raise it whenever the same file would give other pixels: caches made before are then not used.
 POLICY_VERSION = 1
 
@@ -35,7 +39,6 @@ _SMALLEST_SCALED_SIDE = 64
 # How libjpeg words lost picture data, as against oddities it reads over without loss.
 _JPEG_DAMAGE = ("premature end", "bad huffman", "bad arithmetic", "instead of rst")
 _EXIF_ORIENTATION = 0x0112
-_GRAY_MODES = frozenset({"1", "L", "LA", "La", "I", "F"})
 
 
 class BrokenImage(Exception):
@@ -78,8 +81,8 @@ def decode(source: str | os.PathLike[str] | bytes, shorter_side: int | None = No
     """Decode one picture, given as a path or as the file's bytes.
 
     With `shorter_side` a large JPEG is decoded at 1/2, 1/4 or 1/8, as long as its shorter side
-    stays at least twice that: the antialiased resize that follows then still sees twice the detail it
-    keeps. Raises BrokenImage with a short reason, and nothing else but MemoryError.
+    stays at least twice that: the antialiased resize that follows then still sees twice the detail
+    it keeps. Raises BrokenImage with a short reason, and nothing else but MemoryError.
 
     >>> import io
     >>> from PIL import Image
@@ -116,15 +119,6 @@ def read_header(source: str | os.PathLike[str] | bytes) -> Header:
             if _orientation(image) >= 5:
                 width, height = height, width
             return Header(_format(image), image.mode, width, height)
-
-
-def is_gray(mode: str) -> bool:
-    """Say whether a picture of this Pillow mode has no colour.
-
-    >>> is_gray("L"), is_gray("I;16B"), is_gray("P")
-    (True, True, False)
-    """
-    return mode in _GRAY_MODES or mode.startswith("I;16")
 
 
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
@@ -255,7 +249,7 @@ def _decode_jpeg(data: bytes, image: Image.Image, scale: int) -> np.ndarray:
     if scale > 1:
         # Pillow takes the largest scale that leaves at least the size asked for.
         image.draft(image.mode, (image.width // scale, image.height // scale))
-    return _to_rgb(image)
+    return to_rgb(image)
 
 
 def _by_simplejpeg(data: bytes, colorspace: str, least: tuple[int, int]) -> np.ndarray | None:
@@ -277,43 +271,7 @@ def _decode_other(data: bytes, image: Image.Image) -> np.ndarray:
     # Pillow forgives a PNG whose last chunks are missing, once all rows are there.
     if image.format == "PNG" and b"IEND" not in data:
         raise BrokenImage("truncated")
-    return _to_rgb(image)
-
-
-def _to_rgb(image: Image.Image) -> np.ndarray:
-    image.load()
-    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
-        gray = _to_8_bits(np.asarray(image), _is_sixteen_bit(image))
-        return np.repeat(gray[:, :, None], 3, axis=2)
-    if image.has_transparency_data:
-        rgba = image.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
-        return np.array(Image.alpha_composite(white, rgba).convert("RGB"))
-    return np.array(image.convert("RGB"))
-
-
-def _is_sixteen_bit(image: Image.Image) -> bool:
-    # Some Pillow versions open a 16-bit PNG as 32-bit integers.
-    return image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG")
-
-
-def _to_8_bits(values: np.ndarray, sixteen: bool) -> np.ndarray:
-    """Scale wide gray values (H, W) to uint8 by the range they come in (docs/images.md)."""
-    if sixteen:
-        return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    wide = values.astype(np.float64)
-    low, high = float(wide.min()), float(wide.max())
-    if not np.isfinite([low, high]).all():
-        raise BrokenImage("holds values that are not finite")
-    if low >= 0 and high <= 1 and values.dtype.kind == "f":
-        wide *= 255
-    elif low >= 0 and high <= 255:
-        pass
-    elif low >= 0 and high <= 65535:
-        wide /= 257
-    else:
-        wide = (wide - low) * (255 / (high - low)) if high > low else np.zeros_like(wide)
-    return (wide + 0.5).astype(np.uint8)
+    return to_rgb(image)
 
 
 def _turn(pixels: np.ndarray, orientation: int) -> np.ndarray:
