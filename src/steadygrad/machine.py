@@ -95,7 +95,7 @@ def choose_threads(threads: int = 0) -> int:
         return int(asked)
     affinity = getattr(os, "sched_getaffinity", None)  # Linux only
     cores = len(affinity(0)) if affinity else os.cpu_count() or 1
-    return max(1, min(cores, math.ceil(cpu_quota())))
+    return max(1, math.ceil(min(cores, cpu_quota())))
 
 
 def cpu_quota(root: str | Path = "/sys/fs/cgroup", own: str | Path = "/proc/self/cgroup") -> float:

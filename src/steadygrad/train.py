@@ -23,7 +23,6 @@ from steadygrad.machine import arrange
 from steadygrad.record import Recipe, Step
 from steadygrad.schedules import midpoint, multiplier
 from steadygrad.training_state import (
-    MEMORY_FORMATS,
     PRECISIONS,
     TrainingState,
     settled,
