@@ -61,7 +61,8 @@ class NearPairs:
 def exact_groups(pixels: np.ndarray, keys: Sequence[tuple[str, int, int] | None]) -> np.ndarray:
     """Number the pictures (N,) so that those with equal bytes or equal pixels share a number.
 
-    `keys` holds (digest of the file's bytes, width, height), or None for a picture to leave alone.
+    `keys` holds (digest of the file's bytes, or "" where there is none, width, height), or None for
+    a picture to leave alone.
     Equal working-size pixels count only when the files' own sizes agree too. The number is the
     smallest index of the group.
 
@@ -76,7 +77,8 @@ def exact_groups(pixels: np.ndarray, keys: Sequence[tuple[str, int, int] | None]
             continue
         digest, width, height = key
         content = hashlib.blake2b(pixels[index].tobytes(), digest_size=16).digest()
-        names = (("bytes", digest), ("pixels", content, width, height))
+        names: list[object] = [("pixels", content, width, height)]
+        names += [("bytes", digest)] if digest else []
         pairs += [(first_seen.setdefault(name, index), index) for name in names]
     return join(len(keys), np.array(pairs, np.int64).reshape(-1, 2))
 

@@ -1,1 +1,66 @@
-"""."""
+"""The faults Steadygrad knows by name: a rule reads a Record and yields Findings, nothing else.
+
+One file per rule, named after its fault; the docstring is its page. `RULES` holds them, root causes
+first. A rule of your own is any such function: `run(record, rules=(*RULES, mine))`.
+"""
+
+from steadygrad.record import Finding, Record
+from steadygrad.rules.broken_images import broken_images
+from steadygrad.rules.class_imbalance import class_imbalance
+from steadygrad.rules.framework import Rule, RuleRow, name_of
+from steadygrad.rules.framework import catalogue as _catalogue
+from steadygrad.rules.framework import page as _page
+from steadygrad.rules.framework import run as _run
+from steadygrad.rules.leakage import leakage
+from steadygrad.rules.loss_at_init import loss_at_init
+from steadygrad.rules.non_finite import non_finite
+from steadygrad.rules.not_learning import not_learning
+from steadygrad.rules.overfitting import overfitting
+from steadygrad.rules.symmetric_init import symmetric_init
+from steadygrad.rules.underfitting import underfitting
+
+RULES: tuple[Rule, ...] = (
+    broken_images,
+    leakage,
+    class_imbalance,
+    symmetric_init,
+    loss_at_init,
+    non_finite,
+    not_learning,
+    overfitting,
+    underfitting,
+)
+
+
+def run(
+    record: Record, rules: tuple[Rule, ...] = RULES, ignore: tuple[str, ...] = ()
+) -> list[Finding]:
+    """Everything `rules` find in `record`, in their order; a consequence joins its cause.
+
+    `ignore` holds rule names; an unknown one is an InputError.
+
+    >>> run(Record())
+    []
+    """
+    return _run(record, rules, ignore)
+
+
+def page(name: str, rules: tuple[Rule, ...] = RULES) -> str:
+    """One rule's page: what the fault is, why it hurts, how to mend it, who says so.
+
+    >>> print(page("leakage").splitlines()[0])
+    leakage (error or warning): The same pictures are learned from and used to score.
+    """
+    return _page(name, rules)
+
+
+def catalogue(rules: tuple[Rule, ...] = RULES) -> list[RuleRow]:
+    """Name, severity and summary of each rule, root causes first.
+
+    >>> catalogue()[0]["name"]
+    'broken-images'
+    """
+    return _catalogue(rules)
+
+
+__all__ = ["RULES", "Rule", "RuleRow", "catalogue", "name_of", "page", "run"]

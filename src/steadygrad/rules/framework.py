@@ -1,0 +1,101 @@
+"""What makes a function a rule, and a list of findings worth reading."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypedDict
+
+from steadygrad.errors import SteadygradError, choose
+from steadygrad.record import Finding, Record
+
+Rule = Callable[[Record], Iterator[Finding]]
+
+HEADINGS = ("What", "Why", "Fix", "Source")
+EXPLAINS: dict[str, tuple[str, ...]] = {
+    "symmetric-init": ("not-learning", "underfitting"),
+    "non-finite": ("loss-at-init", "not-learning", "underfitting"),
+    "not-learning": ("underfitting",),
+}
+"""Rule → rules whose findings it explains: those join it instead of standing beside it."""
+
+
+class RuleRow(TypedDict):
+    """One line of the catalogue."""
+
+    name: str
+    severity: str
+    summary: str
+
+
+def name_of(rule: Rule) -> str:
+    """The rule's name, for people and for `--ignore`: its function's, with dashes."""
+    return getattr(rule, "__name__", type(rule).__name__).replace("_", "-")
+
+
+def run(record: Record, rules: Sequence[Rule], ignore: Sequence[str] = ()) -> list[Finding]:
+    """Ask every rule but the ignored ones; merge consequences into their causes."""
+    by_name = {name_of(rule): rule for rule in rules}
+    for name in ignore:
+        choose("rule", name, by_name)
+    findings: list[Finding] = []
+    for name, rule in by_name.items():
+        if name not in ignore:
+            findings += _checked(name, list(rule(record)))
+    return merge(findings)
+
+
+def merge(findings: Sequence[Finding]) -> list[Finding]:
+    """Let each cause name what it explains, and drop that."""
+    found = {finding.rule for finding in findings}
+    explained: set[str] = set()
+    for finding in findings:
+        names = [name for name in EXPLAINS.get(finding.rule, ()) if name in found]
+        if names and finding.rule not in explained:
+            finding.numbers["explains"] = names
+            finding.saw += f" This explains {' and '.join(names)} as well."
+            explained.update(names)
+    return [finding for finding in findings if finding.rule not in explained]
+
+
+def page(name: str, rules: Sequence[Rule]) -> str:
+    """The rule's docstring under its name and severity; an unknown name is an InputError."""
+    rule = choose("rule", name, {name_of(rule): rule for rule in rules})
+    summary, _, rest = _document(rule).partition("\n")
+    kept = [line for line in rest.splitlines() if not line.startswith("Severity:")]
+    body = "\n".join(kept).strip("\n")
+    return f"{name} ({_severity(rule)}): {summary}\n\n{body}"
+
+
+def catalogue(rules: Sequence[Rule]) -> list[RuleRow]:
+    """One row per rule in the order of `rules`."""
+    return [
+        RuleRow(
+            name=name_of(rule),
+            severity=_severity(rule),
+            summary=_document(rule).partition("\n")[0],
+        )
+        for rule in rules
+    ]
+
+
+def _document(rule: Rule) -> str:
+    return inspect.getdoc(rule) or "No description."
+
+
+def _severity(rule: Rule) -> str:
+    for line in _document(rule).splitlines():
+        if line.startswith("Severity:"):
+            return line.removeprefix("Severity:").strip()
+    return "unknown"
+
+
+def _checked(name: str, findings: list[Finding]) -> list[Finding]:
+    """A finding under another rule's name could not be ignored: that is a fault of the rule."""
+    for finding in findings:
+        if finding.rule != name:
+            raise SteadygradError(
+                f"The rule '{name}' names its finding '{finding.rule}'. Expected its own name; "
+                "set rule= to the function's name with dashes."
+            )
+    return findings
