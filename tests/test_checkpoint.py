@@ -117,6 +117,15 @@ def test_contiguous_weights_and_a_frozen_layer_resume_too(digits, tmp_path):
     assert_same_state(whole, part)
 
 
+@pytest.mark.parametrize("cut", [5, 12, 13, 20])
+def test_a_run_that_thaws_its_backbone_resumes_on_either_side(digits, tmp_path, cut):
+    recipe = Recipe(seed=2, epochs=3, optimizer="momentum", freeze=0.5)
+    whole, batches = begin(digits, recipe)
+    for _ in train(whole, batches, recipe):
+        pass
+    assert_same_state(whole, trained_in_pieces(digits, recipe, tmp_path, [cut]))
+
+
 def test_optimizer_memory_comes_back_in_the_layout_of_its_weight(digits, tmp_path):
     recipe = Recipe(epochs=1, optimizer="adam")
     state, batches = begin(digits, recipe)

@@ -306,3 +306,23 @@ def test_norms_the_user_set_to_eval_stay_so(digits):
     state.classifier.eval()  # as a loaded classifier is
     next(train(state, batches, RECIPE))
     assert all(module.training for module in state.classifier.modules())
+
+
+def test_a_reused_backbone_is_frozen_for_its_share_then_learns_slower(digits):
+    recipe = RECIPE.replace(freeze=0.5, backbone_lr_factor=0.1, weight_decay=0.1)
+    batches = PlainBatches(digits)
+    classifier = SmallClassifier(digits)
+    body = classifier.network.body
+    classifier.reused = {f"network.body.{n}" for n, _ in body.named_parameters()}
+    state = start(classifier, recipe, len(batches))
+    before = {name: tensor.clone() for name, tensor in body.state_dict().items()}
+    for step in train(state, batches, recipe):
+        moved = same_tensors(before, body.state_dict())
+        if step.step <= 8:
+            assert moved == []
+        else:
+            assert "0.weight" in moved
+            assert "1.running_mean" in moved
+        rates = {g["name"]: g["lr"] for g in state.optimizer.param_groups}
+        assert rates["backbone_decay"] == pytest.approx(0.1 * rates["decay"])
+        assert step.lr == rates["decay"]

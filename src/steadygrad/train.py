@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from steadygrad.errors import SteadygradError
 from steadygrad.images.randomness import derived_seed
 from steadygrad.machine import arrange
+from steadygrad.models.transfer import freeze, unfreeze
 from steadygrad.record import Recipe, Step
 from steadygrad.schedules import midpoint, multiplier
 from steadygrad.training_state import (
@@ -171,8 +172,6 @@ class Phase:
         frozen = self._state.progress < self._share
         if frozen == self._frozen:
             return
-        from steadygrad.models.transfer import freeze, unfreeze
-
         (freeze if frozen else unfreeze)(self._state.classifier.get_submodule("network"))
         self._frozen = frozen
 
