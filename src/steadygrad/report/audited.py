@@ -7,6 +7,17 @@ from typing import Any, NamedTuple
 from steadygrad.report import reading
 from steadygrad.report.words import count, plural
 
+MODES = {
+    "L": "gray",
+    "RGB": "colour",
+    "1": "black and white",
+    "P": "palette",
+    "LA": "gray with transparency",
+    "RGBA": "colour with transparency",
+    "I;16": "16-bit gray",
+}
+"""Pillow's names of colour modes in words; the others are names already."""
+
 
 class Item(NamedTuple):
     """One thing the audit found, with the pictures it is about."""
@@ -118,5 +129,6 @@ def audit_facts(audit: dict[str, Any]) -> list[tuple[str, str]]:
         numbers = reading.mapping(audit, key)
         if numbers:
             ordered = sorted(numbers.items(), key=lambda item: -int(item[1]))
-            facts.append((name, ", ".join(f"{what} {count(n)}" for what, n in ordered)))
+            words = (f"{count(n)} {MODES.get(what, what)}" for what, n in ordered)
+            facts.append((name, ", ".join(words)))
     return facts

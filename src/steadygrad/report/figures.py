@@ -11,6 +11,8 @@ from steadygrad.report.words import MISSING, number_or_none, short_count
 
 WIDTH, HEIGHT = 520.0, 270.0
 LEFT, RIGHT, TOP, BOTTOM = 52.0, 12.0, 12.0, 40.0
+SPIKE = 30.0
+"""Times the 90th percentile; what lies above is cut off at the top of a chart, and said so."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,9 @@ class Chart:
     y_label: str = ""
     percent: bool = False
     y_range: tuple[float | None, float | None] = (None, None)
+    x_range: tuple[float, float] | None = None
     marks: list[Mark] = field(default_factory=list[Mark])
-    note: Html | str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,7 @@ def scale_of(
     values: Sequence[float], limits: tuple[float | None, float | None]
 ) -> tuple[float, float, bool]:
     """Low, high and whether logarithmic (all positive, over two decades, no limit given)."""
+    values = without_spikes(values)
     low, high = min(values), max(values)
     if limits == (None, None) and low > 0 and high / low > 100:
         return low / 1.15, high * 1.15, True
@@ -112,6 +116,16 @@ def scale_of(
     low = limits[0] if limits[0] is not None else max(low - margin, 0.0 if low >= 0 else -math.inf)
     high = limits[1] if limits[1] is not None else high + margin
     return (low, high, False) if high > low else (low, low + 1.0, False)
+
+
+def without_spikes(values: Sequence[float]) -> list[float]:
+    """The values that set an axis: a loss that jumps to 1e30 must not flatten all the others.
+
+    >>> without_spikes([1.0] * 20 + [1e30]) == [1.0] * 20
+    True
+    """
+    cap = SPIKE * sorted(map(abs, values))[int(0.9 * (len(values) - 1))]
+    return [value for value in values if abs(value) <= cap] if cap else list(values)
 
 
 def draw(chart: Chart) -> Html:
@@ -123,10 +137,10 @@ def draw(chart: Chart) -> Html:
     # Raw, spiky lines don't set the limits: the smoothed ones have to stay readable.
     ruling = [s for s in kept if s.look != "faint"] or kept
     finite = [value for s in ruling for y in s.ys if (value := number_or_none(y)) is not None]
-    low, high, log = scale_of(finite or [0.0], chart.y_range)
+    low, high, log = scale_of(finite, chart.y_range)
     y = Scale(low, high, HEIGHT - BOTTOM, TOP, log)
     xs = [x for s in kept for x in s.xs] + [mark.x for mark in chart.marks]
-    x_low, x_high = min(xs), max(xs)
+    x_low, x_high = chart.x_range or (min(xs), max(xs))
     if x_low == x_high:
         x_low, x_high = x_low - 0.5, x_high + 0.5
     x = Scale(x_low, x_high, LEFT, WIDTH - RIGHT)
@@ -146,7 +160,9 @@ def draw(chart: Chart) -> Html:
         aria_label=f"{chart.title}. {summary}.",
     )
     numbers = data_script(_numbers(chart, kept, x, y), class_="numbers")
-    note = tag("p", chart.note, class_="note") if chart.note else None
+    cut = f"The axis leaves out values up to {max(finite):.3g}." if max(finite) > y.high else None
+    words = [word for word in (chart.note, cut) if word]
+    note = tag("p", " ".join(words), class_="note") if words else None
     return tag("figure", _caption(chart, ruling), svg, note, numbers, class_="chart card")
 
 
@@ -183,7 +199,7 @@ def _caption(chart: Chart, series: list[Series]) -> Html:
 
 def _clip(key: str) -> Html:
     area = tag(
-        "rect", x=LEFT, y=TOP - 2, width=WIDTH - LEFT - RIGHT + 2, height=HEIGHT - TOP - BOTTOM + 4
+        "rect", x=LEFT, y=TOP - 4, width=WIDTH - LEFT - RIGHT + 6, height=HEIGHT - TOP - BOTTOM + 8
     )
     return tag("defs", tag("clipPath", area, id=f"clip-{key}"))
 
@@ -210,20 +226,22 @@ def _axes(chart: Chart, x: Scale, y: Scale) -> Html:
 
 def tick_text(value: float) -> str:
     """A tick's value, short: 20000 is 20 k."""
-    if abs(value) >= 10_000:
+    if 10_000 <= abs(value) < 1e15:
         return short_count(value).replace(".00", "").replace(".0", "")
     return f"{value:.4g}"
 
 
 def _mark(mark: Mark, x: Scale) -> Html:
     at, base = x(mark.x), HEIGHT - BOTTOM
+    late = at > WIDTH - RIGHT - 40
+    side = "end" if late else "start"
     corners = f"{at - 5:.1f},{base + 8:.1f} {at + 5:.1f},{base + 8:.1f} {at:.1f},{base:.1f}"
     return tag(
         "g",
         tag("title", mark.text),
         tag("line", x1=at, x2=at, y1=TOP, y2=base, class_="event"),
         tag("polygon", points=corners, class_="event"),
-        tag("text", mark.label, x=at + 4, y=TOP + 8, class_="event"),
+        tag("text", mark.label, x=at + (-4 if late else 4), y=TOP + 8, class_=f"event {side}"),
     )
 
 
@@ -294,3 +312,8 @@ def numeric(text: object, value: float | None = None, *more: Html) -> Html:
     """A right-aligned cell, with the value it sorts by."""
     sortable = None if number_or_none(value) is None else f"{value:.6g}"
     return tag("td", str(text), *more, class_="number", data_value=sortable)
+
+
+def numeric_head(text: str) -> Html:
+    """The heading of a column of numbers."""
+    return tag("th", text, scope="col", class_="number")

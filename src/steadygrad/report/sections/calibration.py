@@ -10,7 +10,7 @@ from steadygrad.report.figures import BOTTOM, LEFT, RIGHT, TOP, Scale, ticks
 from steadygrad.report.markup import Html, tag
 from steadygrad.report.words import count, number_or_none, percent
 
-SIDE, COUNTS = 400.0, 110.0
+SIDE, COUNTS = 350.0, 130.0
 """Pixels: the height of the reliability diagram, and of the counts below it."""
 WIDTH = 470.0
 
@@ -26,16 +26,15 @@ def draw(data: ReportData) -> Html:
         "figure",
         tag("figcaption", tag("h3", "Reliability"), _legend()),
         _reliability(bins),
-        tag("h3", "Pictures per confidence"),
-        _counts(bins),
         class_="chart card",
     )
-    words = tag("div", *_words(split, evaluation, bins), class_="card prose")
+    counted = tag("figure", tag("h3", "Pictures per confidence"), _counts(bins), class_="chart")
+    words = tag("div", *_words(split, evaluation, bins), counted, class_="card prose")
     return tag("div", figure, words, class_="grid")
 
 
 def _legend() -> Html:
-    items = (("bar tone-blue", "accuracy"), ("gap", "gap to confidence"), ("dashed", "ideal"))
+    items = (("level", "share right"), ("gap", "gap to confidence"), ("dashed", "ideal"))
     swatches = (tag("span", tag("i", class_=f"swatch {look}"), name) for look, name in items)
     return tag("span", *swatches, class_="legend")
 
@@ -65,7 +64,8 @@ def _bin(one: dict[str, Any], x: Scale, y: Scale) -> Html:
     confidence = number_or_none(one.get("confidence")) or 0.0
     top, ideal, base = y(accuracy), y(confidence), y(0.0)
     width = max(right - left - 2, 1.0)
-    gap_top, gap = min(top, ideal), abs(top - ideal)
+    # Pixels count downwards: what is drawn higher is smaller.
+    high, low = min(top, ideal), max(top, ideal)
     tip = (
         f"confidence {percent(one['low'], 0)} to {percent(one['high'], 0)}: "
         f"{count(one['count'])} pictures, mean confidence {percent(confidence)}, "
@@ -73,8 +73,9 @@ def _bin(one: dict[str, Any], x: Scale, y: Scale) -> Html:
     )
     return tag(
         "g",
-        tag("rect", x=left + 1, y=top, width=width, height=base - top, class_="fill tone-blue"),
-        tag("rect", x=left + 1, y=gap_top, width=width, height=gap, class_="gap"),
+        tag("rect", x=left + 1, y=low, width=width, height=base - low, class_="fill tone-blue"),
+        tag("rect", x=left + 1, y=high, width=width, height=low - high, class_="gap"),
+        tag("line", x1=left + 1, x2=left + 1 + width, y1=top, y2=top, class_="level"),
         tag("rect", x=left + 1, y=y(1), width=width, height=base - y(1), class_="catch"),
         data_tip=tip,
     )

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from steadygrad.report import reading
 from steadygrad.report.data import ConfusedPair, Picture, ReportData
-from steadygrad.report.figures import bar, numeric, table
+from steadygrad.report.figures import bar, numeric, numeric_head, table
 from steadygrad.report.markup import Html, data_script, tag
 from steadygrad.report.measure import Pair, confused_pairs
 from steadygrad.report.picture import within
@@ -21,7 +21,7 @@ MAX_LABELLED = 25
 MAX_PAIRS = 15
 MAX_CELLS = 20_000
 """Cells whose numbers the large matrix knows for its tooltip."""
-MAX_CELL_PICTURES, MAX_WORST_CELLS, MAX_MISTAKES = 8, 12, 40
+MAX_CELL_PICTURES, MAX_WORST_CELLS, MAX_MISTAKES = 6, 12, 40
 WORST_BYTES, MISTAKE_BYTES = 600_000, 500_000
 """Of pictures, before base64 makes them a third larger: the page stays below 3 MB."""
 RIGHT, WRONG = (24, 118, 190), (213, 94, 0)
@@ -35,7 +35,8 @@ def draw(data: ReportData) -> Html:
     classes = data.record.facts.classes
     parts: list[Html] = []
     if confusion and len(confusion) == len(classes):
-        pairs = confused_pairs(confusion, MAX_PAIRS)
+        # The list stands beside the matrix, and is about as high.
+        pairs = confused_pairs(confusion, min(max(len(classes) - 2, 6), MAX_PAIRS))
         draw_matrix = labelled if len(classes) <= MAX_LABELLED else compact
         listed = _list(pairs, classes) if pairs else None
         matrix = draw_matrix(confusion, classes)
@@ -152,7 +153,7 @@ def _list(pairs: list[Pair], classes: list[str]) -> Html:
         ]
         for pair in pairs
     ]
-    heads = ["true", "said", "pictures", "of its class"]
+    heads = ["true", "said", numeric_head("pictures"), numeric_head("of its class")]
     return tag("div", tag("h3", "Worst cells"), table(heads, rows), class_="worst")
 
 
@@ -167,12 +168,16 @@ def _worst_cells(cells: list[ConfusedPair]) -> Html | None:
         head = tag(
             "h4",
             tag("bdi", shorten(cell.true), class_="true"),
-            tag("span", " → ", class_="soft"),
+            " → ",
             tag("bdi", shorten(cell.predicted), class_="predicted"),
-            tag("span", plural(cell.count, "picture"), class_="soft"),
+            tag("span", _shown(cell.count, len(pictures)), class_="soft"),
         )
         drawn.append(tag("article", head, gallery(pictures, captions=False), class_="card"))
-    return tag("div", *drawn, class_="grid worstcells") if drawn else None
+    return tag("div", *drawn, class_="worstcells") if drawn else None
+
+
+def _shown(number: int, shown: int) -> str:
+    return plural(number, "picture") + (f", {shown} of them here" if shown < number else "")
 
 
 def _mistakes(mistakes: list[Picture]) -> list[Html]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import groupby
 
 from steadygrad.record import Event, Record
 from steadygrad.report.data import ReportData
-from steadygrad.report.figures import Chart, Mark, Series, numeric, table
+from steadygrad.report.figures import Chart, Mark, Series, numeric, numeric_head, table
 from steadygrad.report.figures import draw as draw_chart
 from steadygrad.report.markup import Html, tag
 from steadygrad.report.measure import best_epoch, first_not_finite, thin, train_loss
@@ -22,7 +23,10 @@ def draw(data: ReportData) -> Html:
         return tag("p", "Nothing was trained: there is no step to draw.", class_="empty card")
     marks = _marks(record)
     charts = [loss(record, marks), accuracy(record), learning_rate(record), gradient(record)]
-    drawn = tag("div", *(draw_chart(chart) for chart in charts if chart), class_="grid")
+    # One axis for all: what happens at the same step stands at the same place.
+    span = (0.0, float(max(_last_step(record), 1)))
+    same = [replace(chart, x_range=span) for chart in charts if chart]
+    drawn = tag("div", *map(draw_chart, same), class_="grid")
     return tag("div", drawn, _events(record.events), _epochs(record))
 
 
@@ -83,8 +87,12 @@ def _by_epoch(record: Record, name: str, label: str, tone: str) -> Series:
     return Series(label, *thin(xs, ys), tone=tone, look="dots")
 
 
+def _last_step(record: Record) -> int:
+    return max([s.step for s in record.steps] + [e.step for e in record.epochs], default=0)
+
+
 def _marks(record: Record) -> list[Mark]:
-    last = max([step.step for step in record.steps] + [e.step for e in record.epochs], default=0)
+    last = _last_step(record)
     numbered = [
         (index, event)
         for index, event in enumerate(sorted(record.events, key=lambda event: event.step), 1)
@@ -109,7 +117,7 @@ def _events(events: list[Event]) -> Html | None:
         [str(index), numeric(count(event.step)), event.name, event.text]
         for index, event in enumerate(ordered, 1)
     ]
-    body = table(["#", "step", "event", "what happened"], rows, class_="events")
+    body = table(["#", numeric_head("step"), "event", "what happened"], rows, class_="events")
     summary = tag("summary", f"What the run decided and met ({count(len(events))})")
     return tag("details", summary, body, class_="card", open=len(events) <= 12)
 
@@ -129,6 +137,7 @@ def _epochs(record: Record) -> Html | None:
         ]
         for epoch in record.epochs
     ]
-    heads = ["epoch", "step", "train loss", "val loss", "train accuracy", "val accuracy", "time"]
+    names = ("step", "train loss", "val loss", "train accuracy", "val accuracy", "time")
+    heads = ["epoch", *map(numeric_head, names)]
     summary = tag("summary", f"The same as numbers, epoch by epoch ({count(len(rows))})")
     return tag("details", summary, table(heads, rows, class_="numbers"), class_="card")

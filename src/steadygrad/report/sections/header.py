@@ -97,11 +97,11 @@ def _strip(evaluation: dict[str, Any]) -> Html:
         x = 600 * baseline
         parts.append(tag("line", x1=x, x2=x, y1=1, y2=19, class_="baseline"))
     parts += [
-        tag("text", f"{100 * value:g}", x=600 * value, y=32, class_="tick middle")
+        tag("text", f"{100 * value:g}", x=600 * value, y=37, class_="tick middle")
         for value in ticks(0, 1)
     ]
     label = "Accuracy from 0 to 100 %, its 95 % interval, and the most common class's share"
-    return tag("svg", *parts, viewBox="-12 0 624 36", class_="strip", role="img", aria_label=label)
+    return tag("svg", *parts, viewBox="-12 0 624 42", class_="strip", role="img", aria_label=label)
 
 
 def _cards(data: ReportData) -> Html:
@@ -115,16 +115,16 @@ def _cards(data: ReportData) -> Html:
     threads = data.resolved.get("precision") or ""
     cards = [
         ("Test accuracy", percent((data.test or {}).get("accuracy")), _loss(data.test)),
-        ("Validation accuracy", percent(val), _loss(data.val)),
+        ("Val accuracy", percent(val), _loss(data.val)),
         (
             "Parameters",
-            short_count(summary.get("parameters", data.record.facts.num_parameters)),
+            short_count(summary.get("parameters") or data.record.facts.num_parameters or None),
             "",
         ),
         ("Epochs", _epochs(data), f"best: epoch {best.epoch + 1}" if best else ""),
         ("Training time", duration(summary.get("train_seconds")), ""),
         ("Speed", count(summary.get("images_per_second")), f"images/s {threads}".strip()),
-        ("Same in production", percent(agreement), f"{off} (probabilities)" if off else "no proof"),
+        ("Export parity", percent(agreement), off or "no proof"),
     ]
     return tag("dl", *(_card(*card) for card in cards if card[1] != "–"), class_="cards")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from steadygrad.report.data import ReportData
-from steadygrad.report.figures import bar, numeric, table
+from steadygrad.report.figures import bar, numeric, numeric_head, table
 from steadygrad.report.markup import Html, tag
 from steadygrad.report.words import count, number_or_none, plural, short_count
 
@@ -20,23 +20,20 @@ def draw(data: ReportData) -> Html:
     rows = [_row(row, parameters, work) for row in layers]
     rows.append(
         [
-            tag("th", "all", scope="row"),
+            tag("th", "all layers", scope="row"),
             tag("td"),
             tag("td"),
             numeric(count(parameters)),
             numeric(count(work)),
         ]
     )
-    heads = ["name", "kind", "output shape", "parameters", "multiply-adds"]
-    cells = [
-        tag("th", head, scope="col", class_="number" if index > 2 else None)
-        for index, head in enumerate(heads)
-    ]
+    heads: list[object] = ["name", "kind", "output shape"]
+    heads += [numeric_head("parameters"), numeric_head("multiply-adds")]
     summary = (
         f"{plural(len(layers), 'layer')}, {short_count(parameters)} parameters, "
         f"{short_count(work)} multiply-adds per picture"
     )
-    body = table(cells, rows, class_="layers")
+    body = table(heads, rows, class_="layers")
     return tag("details", tag("summary", summary), body, class_="card", open=len(layers) <= 12)
 
 

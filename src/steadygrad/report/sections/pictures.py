@@ -8,15 +8,13 @@ from steadygrad.report.markup import Html, tag
 from steadygrad.report.picture import within
 from steadygrad.report.sections.findings import icon
 from steadygrad.report.sections.gallery import gallery
-from steadygrad.report.words import count, shorten
+from steadygrad.report.words import count, plural, shorten
 
 MAX_SAMPLES, SAMPLE_BYTES = 32, 400_000
 MAX_ROWS = 40
 """Names listed per kind of trouble; all of them stand in the run's record."""
 MAX_BARS = 40
 TONES = {"train": "blue", "val": "green", "test": "orange"}
-BAR, NAME, AREA = 20.0, 150.0, 420.0
-"""Pixels: a bar's row, the room for its name, the longest bar."""
 
 
 def draw(data: ReportData) -> Html:
@@ -35,14 +33,19 @@ def draw(data: ReportData) -> Html:
 def _facts(data: ReportData) -> Html | None:
     facts = data.record.facts
     rows = [
-        (f"{split} split", f"{count(sum(numbers))} pictures")
-        for split, numbers in facts.class_counts.items()
+        (f"{split.capitalize()} split", plural(sum(numbers), "picture"))
+        for split, numbers in sorted(facts.class_counts.items(), key=_split_order)
     ]
     rows += audit_facts(facts.audit)
     if not rows:
         return None
     pairs = [(tag("dt", name), tag("dd", value)) for name, value in rows]
     return tag("div", tag("h3", "Pictures"), tag("dl", *pairs, class_="facts"), class_="card")
+
+
+def _split_order(item: tuple[str, list[int]]) -> int:
+    names = list(TONES)
+    return names.index(item[0]) if item[0] in names else len(names)
 
 
 def _trouble(items: list[Item]) -> Html | None:
@@ -69,7 +72,7 @@ def _class_counts(classes: list[str], counts: dict[str, list[int]]) -> Html:
     totals = [sum(_at(counts[split], i) for split in splits) for i in range(len(classes))]
     order = sorted(range(len(classes)), key=lambda i: (-totals[i], i))
     if len(classes) <= MAX_BARS:
-        chart = _bars(classes, counts, splits, range(len(classes)))
+        chart = _bars(classes, counts, splits)
         note = ""
     else:
         chart = _columns(classes, totals, order)
@@ -102,29 +105,25 @@ def _balance(classes: list[str], totals: list[int], order: list[int]) -> str:
     )
 
 
-def _bars(
-    classes: list[str], counts: dict[str, list[int]], splits: list[str], order: range
-) -> Html:
-    most = max(max(sum(_at(counts[s], i) for s in splits) for i in order), 1)
-    parts: list[Html] = []
-    for row, index in enumerate(order):
-        y, x = row * BAR, NAME
-        name = tag("title", classes[index])
-        text = shorten(classes[index], 22)
-        parts.append(tag("text", name, text, x=NAME - 8, y=y + 14, class_="tick end"))
+def _bars(classes: list[str], counts: dict[str, list[int]], splits: list[str]) -> Html:
+    totals = [sum(_at(counts[split], index) for split in splits) for index in range(len(classes))]
+    most = max(*totals, 1)
+    rows: list[Html] = []
+    for index, name in enumerate(classes):
+        x, boxes = 0.0, list[Html]()
         for split in splits:
             value = _at(counts[split], index)
-            width = AREA * value / most
-            box = {"x": x, "y": y + 3, "width": width, "height": BAR - 6}
-            tip = f"{shorten(classes[index])}, {split}: {count(value)}"
-            parts.append(
-                tag("rect", **box, class_=f"fill tone-{TONES.get(split, 'gray')}", data_tip=tip)
-            )
-            x += width
-        total = sum(_at(counts[s], index) for s in splits)
-        parts.append(tag("text", count(total), x=x + 6, y=y + 14, class_="tick start"))
-    view = f"0 0 {NAME + AREA + 60:g} {len(classes) * BAR:g}"
-    return tag("svg", *parts, viewBox=view, role="img", aria_label="Pictures per class and split")
+            box = {"x": x, "y": 0, "width": 1000 * value / most, "height": 10}
+            tip = f"{shorten(name)}, {split}: {count(value)}"
+            tone = f"fill tone-{TONES.get(split, 'gray')}"
+            boxes.append(tag("rect", **box, class_=tone, data_tip=tip))
+            x += 1000 * value / most
+        view = {"viewBox": "0 0 1000 10", "preserveAspectRatio": "none", "aria_hidden": "true"}
+        head = tag("th", tag("bdi", shorten(name)), scope="row", title=name)
+        total = tag("td", count(totals[index]), class_="number")
+        rows.append(tag("tr", head, tag("td", tag("svg", *boxes, **view)), total))
+    label = "Pictures per class, all splits together"
+    return tag("table", tag("tbody", *rows), class_="bars", aria_label=label)
 
 
 def _columns(classes: list[str], totals: list[int], order: list[int]) -> Html:

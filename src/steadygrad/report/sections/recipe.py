@@ -28,7 +28,8 @@ probabilities = session.run(None, {{session.get_inputs()[0].name: pixels}})[0]""
 
 def draw(data: ReportData) -> Html:
     """Use it, repeat it, every number of it, and the versions it ran on."""
-    return tag("div", _use(data), _repeat(data), _numbers(data), _versions(data))
+    parts = [_use(data), _repeat(data), _numbers(data), _versions(data)]
+    return tag("div", *parts) if any(parts) else Html("")
 
 
 def _use(data: ReportData) -> Html | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from steadygrad.report.data import ReportData
-from steadygrad.report.figures import Chart, Series, numeric, table
+from steadygrad.report.figures import Chart, Series, numeric, numeric_head, table
 from steadygrad.report.figures import draw as draw_chart
 from steadygrad.report.markup import Html, tag
 from steadygrad.report.measure import speed, time_parts
@@ -61,8 +61,7 @@ def _split(parts: list[tuple[str, str, float]]) -> Html:
         ]
         for key, label, seconds in parts
     ]
-    heads = ["part", tag("th", "time", scope="col", class_="number")]
-    heads.append(tag("th", "share", scope="col", class_="number"))
+    heads = ["part", numeric_head("time"), numeric_head("share")]
     title = tag("h3", f"{duration(total)} in all")
     words = tag("p", _words(parts), class_="note")
     return tag("div", title, svg, table(heads, rows), words, class_="card")
