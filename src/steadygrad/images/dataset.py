@@ -97,6 +97,10 @@ class Images:
         """The pictures that score the model once; may be empty."""
         return self.subset(self.splits["test"])
 
+    def subsets(self) -> dict[str, Subset]:
+        """The three splits by name, in the order train, val, test."""
+        return {"train": self.train, "val": self.val, "test": self.test}
+
     @cached_property
     def fingerprint(self) -> str:
         """Hex digest of pixels, working size, labels, class names and splits, for recipe.json."""
