@@ -53,5 +53,5 @@ def _to_8_bits(values: np.ndarray, sixteen: bool) -> np.ndarray:
     elif low >= 0 and high <= 65535:
         wide /= 257
     else:
-        wide = (wide - low) * (255 / (high - low)) if high > low else np.zeros_like(wide)
+        wide = (wide - low) * 255 / (high - low) if high > low else np.zeros_like(wide)
     return (wide + 0.5).astype(np.uint8)
