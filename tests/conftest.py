@@ -1,0 +1,22 @@
+import inspect
+
+import pytest
+import torch
+
+from steadygrad.models.networks import MODELS
+
+
+@pytest.fixture
+def build():
+    """Build a network by name with those of the options it takes; small where width matters."""
+
+    def build(name, num_classes=10, in_channels=3, **options):
+        torch.manual_seed(0)
+        known = inspect.signature(MODELS[name]).parameters
+        options = {"image_size": 32, **options}
+        for key in ("image_size", "width"):
+            if key not in known:
+                options.pop(key, None)
+        return MODELS[name](num_classes, in_channels, **options)
+
+    return build
