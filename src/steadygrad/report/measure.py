@@ -16,30 +16,40 @@ MAX_POINTS = 800
 Points = tuple[list[float], list[float | None]]
 
 
-def smooth(values: Sequence[float | None], window: int) -> list[float | None]:
-    """Centred moving mean over `window` values (shorter at the ends); NaN and None are skipped.
+def smooth(
+    xs: Sequence[float], ys: Sequence[float | None], window: int, limit: int = MAX_POINTS
+) -> Points:
+    """Centred moving mean over `window` values (fewer at the ends), at most `limit` points of it.
 
-    >>> smooth([1.0, 2.0, 6.0, None], 3)
-    [1.5, 3.0, 4.0, 6.0]
+    NaN and None are skipped. Every mean is summed afresh: a running sum that met 1e30 once would
+    have lost all that is small.
+
+    >>> smooth([1, 2, 3, 4], [1.0, 2.0, 6.0, None], 3)
+    ([1, 2, 3, 4], [1.5, 3.0, 4.0, 6.0])
     """
-    finite = [number_or_none(value) for value in values]
-    sums, counts = [0.0], [0]
-    for value in finite:
-        sums.append(sums[-1] + (value or 0.0))
-        counts.append(counts[-1] + (value is not None))
-    half, out = window // 2, list[float | None]()
-    for index in range(len(finite)):
-        low, high = max(0, index - half), min(len(finite), index + half + 1)
-        seen = counts[high] - counts[low]
-        out.append((sums[high] - sums[low]) / seen if seen else None)
-    return out
+    half, means = window // 2, list[float | None]()
+    chosen = evenly(len(xs), limit)
+    for index in chosen:
+        near = map(number_or_none, ys[max(0, index - half) : index + half + 1])
+        finite = [value for value in near if value is not None]
+        means.append(math.fsum(finite) / len(finite) if finite else None)
+    return [xs[index] for index in chosen], means
+
+
+def evenly(length: int, limit: int) -> list[int]:
+    """At most `limit` indices below `length`, evenly spread, the first and the last among them.
+
+    >>> evenly(9, 3)
+    [0, 4, 8]
+    """
+    if length <= limit:
+        return list(range(length))
+    return [round(i * (length - 1) / (limit - 1)) for i in range(limit)]
 
 
 def thin(xs: Sequence[float], ys: Sequence[float | None], limit: int = MAX_POINTS) -> Points:
     """At most `limit` points, evenly chosen, the first and the last among them."""
-    if len(xs) <= limit:
-        return list(xs), list(ys)
-    chosen = [round(i * (len(xs) - 1) / (limit - 1)) for i in range(limit)]
+    chosen = evenly(len(xs), limit)
     return [xs[i] for i in chosen], [ys[i] for i in chosen]
 
 
@@ -69,7 +79,7 @@ def train_loss(steps: Sequence[Step]) -> tuple[Points, Points, int]:
     xs = [float(step.step) for step in steps]
     ys: list[float | None] = [number_or_none(step.loss) for step in steps]
     window = max(1, len(steps) // 40) | 1
-    return envelope(xs, ys), thin(xs, smooth(ys, window)), window
+    return envelope(xs, ys), smooth(xs, ys, window), window
 
 
 def first_not_finite(steps: Sequence[Step]) -> int | None:

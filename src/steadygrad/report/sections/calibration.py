@@ -6,8 +6,9 @@ from typing import Any
 
 from steadygrad.report import reading
 from steadygrad.report.data import ReportData
-from steadygrad.report.figures import BOTTOM, LEFT, RIGHT, TOP, Scale, ticks
+from steadygrad.report.figures import BOTTOM, LEFT, RIGHT, TOP
 from steadygrad.report.markup import Html, tag
+from steadygrad.report.scales import Scale, ticks
 from steadygrad.report.words import count, number_or_none, percent
 
 SIDE, COUNTS = 350.0, 130.0

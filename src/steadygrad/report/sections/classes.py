@@ -6,8 +6,8 @@ from typing import Any
 
 from steadygrad.report import reading
 from steadygrad.report.data import ReportData
-from steadygrad.report.figures import bar, numeric, table
 from steadygrad.report.markup import Html, tag
+from steadygrad.report.tables import bar, numeric, table
 from steadygrad.report.words import MISSING, count, percent
 
 

@@ -8,17 +8,17 @@ from collections.abc import Sequence
 
 from steadygrad.report import reading
 from steadygrad.report.data import ConfusedPair, Picture, ReportData
-from steadygrad.report.figures import bar, numeric, numeric_head, table
 from steadygrad.report.markup import Html, data_script, tag
 from steadygrad.report.measure import Pair, confused_pairs
 from steadygrad.report.picture import within
 from steadygrad.report.png import Colour, png
 from steadygrad.report.sections.gallery import gallery
+from steadygrad.report.tables import bar, numeric, numeric_head, table
 from steadygrad.report.words import count, percent, plural, shorten
 
 MAX_LABELLED = 25
 """Above this many classes the matrix is a picture without labels."""
-MAX_PAIRS = 15
+MAX_PAIRS = 12
 MAX_CELLS = 20_000
 """Cells whose numbers the large matrix knows for its tooltip."""
 MAX_CELL_PICTURES, MAX_WORST_CELLS, MAX_MISTAKES = 6, 12, 40
@@ -138,16 +138,23 @@ def compact(confusion: Sequence[Sequence[int]], classes: list[str]) -> Html:
 def _colour(right: bool, fraction: float) -> Colour:
     if not fraction:
         return 0, 0, 0, 0
-    return (*(RIGHT if right else WRONG), round(255 * (0.15 + 0.85 * math.sqrt(fraction))))
+    return (*(RIGHT if right else WRONG), round(255 * (0.3 + 0.7 * math.sqrt(fraction))))
 
 
 def _list(pairs: list[Pair], classes: list[str]) -> Html:
     rows = [
         [
             tag(
-                "th", tag("bdi", shorten(classes[pair.true])), scope="row", title=classes[pair.true]
+                "th",
+                tag("bdi", shorten(classes[pair.true], 22)),
+                scope="row",
+                title=classes[pair.true],
             ),
-            tag("td", tag("bdi", shorten(classes[pair.predicted])), title=classes[pair.predicted]),
+            tag(
+                "td",
+                tag("bdi", shorten(classes[pair.predicted], 22)),
+                title=classes[pair.predicted],
+            ),
             numeric(count(pair.count)),
             numeric(percent(pair.fraction), pair.fraction, bar(pair.fraction, "orange")),
         ]
@@ -177,7 +184,7 @@ def _worst_cells(cells: list[ConfusedPair]) -> Html | None:
 
 
 def _shown(number: int, shown: int) -> str:
-    return plural(number, "picture") + (f", {shown} of them here" if shown < number else "")
+    return (f"{shown} of " if shown < number else "") + plural(number, "picture")
 
 
 def _mistakes(mistakes: list[Picture]) -> list[Html]:

@@ -7,10 +7,11 @@ from itertools import groupby
 
 from steadygrad.record import Event, Record
 from steadygrad.report.data import ReportData
-from steadygrad.report.figures import Chart, Mark, Series, numeric, numeric_head, table
+from steadygrad.report.figures import Chart, Mark, Series
 from steadygrad.report.figures import draw as draw_chart
 from steadygrad.report.markup import Html, tag
 from steadygrad.report.measure import best_epoch, first_not_finite, thin, train_loss
+from steadygrad.report.tables import numeric, numeric_head, table
 from steadygrad.report.words import count, duration, number, number_or_none, percent
 
 MAX_MARKS = 24

@@ -7,6 +7,9 @@ from steadygrad.report.markup import Html, tag
 from steadygrad.report.picture import image_tag
 from steadygrad.report.words import percent, shorten
 
+LONGEST = 20
+"""Characters of a class name below a picture: two lines."""
+
 
 def gallery(pictures: list[Picture], captions: bool = True) -> Html:
     """The pictures side by side; `captions` says true → predicted, else only the probability."""
@@ -17,9 +20,9 @@ def _figure(picture: Picture, captions: bool) -> Html:
     image = image_tag(picture, _alt(picture))
     parts: list[Html] = []
     if captions and picture.true:
-        parts.append(tag("span", tag("bdi", shorten(picture.true)), class_="true"))
+        parts.append(tag("span", tag("bdi", shorten(picture.true, LONGEST)), class_="true"))
     if captions and picture.predicted:
-        called = tag("bdi", shorten(picture.predicted))
+        called = tag("bdi", shorten(picture.predicted, LONGEST))
         parts.append(tag("span", tag("span", "→ ", class_="soft"), called, class_="predicted"))
     if picture.probability is not None:
         parts.append(tag("span", percent(picture.probability), class_="soft"))

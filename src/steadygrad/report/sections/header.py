@@ -6,9 +6,9 @@ from typing import Any
 
 from steadygrad.report import reading
 from steadygrad.report.data import ReportData
-from steadygrad.report.figures import ticks
 from steadygrad.report.markup import Html, tag
 from steadygrad.report.measure import best_epoch, confused_pairs, majority_fraction
+from steadygrad.report.scales import ticks
 from steadygrad.report.text import verdict
 from steadygrad.report.words import count, duration, number, number_or_none, percent, short_count
 

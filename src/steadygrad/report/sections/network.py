@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from steadygrad.report.data import ReportData
-from steadygrad.report.figures import bar, numeric, numeric_head, table
 from steadygrad.report.markup import Html, tag
+from steadygrad.report.tables import bar, numeric, numeric_head, table
 from steadygrad.report.words import count, number_or_none, plural, short_count
 
 

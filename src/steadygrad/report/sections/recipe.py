@@ -7,9 +7,9 @@ from itertools import groupby
 from typing import Any
 
 from steadygrad.report.data import ReportData
-from steadygrad.report.figures import table
 from steadygrad.report.markup import Html, tag, visible
 from steadygrad.report.measure import RecipeRow, recipe_rows
+from steadygrad.report.tables import table
 from steadygrad.report.text import parity_words
 
 BADGES = {

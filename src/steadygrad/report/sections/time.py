@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from steadygrad.report.data import ReportData
-from steadygrad.report.figures import Chart, Series, numeric, numeric_head, table
+from steadygrad.report.figures import Chart, Series
 from steadygrad.report.figures import draw as draw_chart
 from steadygrad.report.markup import Html, tag
 from steadygrad.report.measure import speed, time_parts
+from steadygrad.report.tables import numeric, numeric_head, table
 from steadygrad.report.words import duration, percent
 
 TONES = {
