@@ -1,1 +1,103 @@
-"""."""
+"""The `steadygrad` command: one file per sub-command; errors become one clear sentence here."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import sys
+from collections.abc import Sequence
+
+import click
+
+import steadygrad
+from steadygrad.errors import SteadygradError, nearest
+
+COMMANDS = {
+    "train": "Train a classifier on labelled pictures.",
+    "audit": "List what is wrong with a set of pictures.",
+    "evaluate": "Score a trained model on labelled pictures.",
+    "predict": "Classify pictures with a trained model.",
+    "export": "Write a run's model.onnx again, and prove it.",
+    "report": "Write a run's report.html again.",
+    "rules": "The faults Steadygrad knows by name.",
+}
+"""Name → one line for `--help`. A command lives in the module of its name, loaded when used."""
+
+INTERRUPTED = 130
+
+
+class Commands(click.Group):
+    """Loads a command's module only when it is asked for: `--help` stays instant."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """All names, in the order of the work."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """The command of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        return importlib.import_module(f"steadygrad.cli.{cmd_name}").command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, with the nearest name for a mistyped command."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            guess = nearest(args[0], COMMANDS)
+            hint = f" Did you mean '{guess}'?" if guess else ""
+            ctx.fail(f"There is no command '{args[0]}'.{hint} Known: {', '.join(COMMANDS)}.")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the commands without loading them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Start with:  steadygrad train digits   ·   steadygrad train photos/",
+)
+@click.version_option(steadygrad.__version__, prog_name="steadygrad")
+def group() -> None:
+    """Train ConvNets that learn the first time, and know why when one doesn't."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; ends the process with its exit status.
+
+    0 fine, 1 the work failed, 2 the arguments or the data can't be used, 3 findings at or above
+    --fail-on.
+    """
+    try:
+        status = group.main(arguments, prog_name="steadygrad", standalone_mode=False)
+    except click.exceptions.Abort:
+        status = INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        status = 2
+    except SteadygradError as error:
+        status = _complain(str(error), error.exit_status)
+    except KeyboardInterrupt:
+        status = _complain("Interrupted.", INTERRUPTED)
+    except MemoryError:
+        status = _complain("Out of memory. Try a smaller --batch-size, --image-size or --width.", 1)
+    except OSError as error:
+        status = _complain(_describe(error), 1)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _complain(message: str, status: int) -> int:
+    click.echo(f"steadygrad: {message}", err=True)
+    return status
+
+
+def _describe(error: OSError) -> str:
+    where = f" ({error.filename})" if error.filename else ""
+    if error.errno == errno.ENOSPC:
+        return f"The disk is full{where}. Free some space; what was saved before is intact."
+    if error.errno == errno.EPIPE:
+        return "The reader of the output went away."
+    return f"{error.strerror or error}{where}."

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from steadygrad.errors import InputError
-from steadygrad.images.audit import Audit, audit
+from steadygrad.images.audit import Audit, audit, given_splits
 from steadygrad.images.cache import Cache, decode_all, probe_headers
 from steadygrad.images.decode import Header, is_gray
 from steadygrad.images.source import Source, open_source
-from steadygrad.images.split import split, split_notes
+from steadygrad.images.split import given_split, split, split_notes
 from steadygrad.record import Recipe
 
 MAX_BROKEN_FRACTION = 0.1
@@ -122,12 +122,14 @@ def load_images(
     cache_dir: str | Path | None = None,
     allow_broken: bool = False,
     progress: Progress | None = None,
+    to_train: bool = True,
 ) -> Images:
     """Read, decode (once; cached), audit and split DATA.
 
     Of the recipe: image_size, channels and resize (0 and "auto" are chosen), seed, val_fraction,
     test_fraction, threads. Broken files are left out and listed in `audit.broken`; over 10 % of
-    them, or a class without training pictures, raises InputError.
+    them, or a class without training pictures, raises InputError. With `to_train` False the data
+    is only to be scored: given splits may lack train.
 
     >>> images = load_images("digits")
     >>> len(images.classes), images.size, images.channels, len(images.val) > 100
@@ -144,8 +146,13 @@ def load_images(
             f"example {example['name']!r}: {example['reason']}. Expected at most "
             f"{MAX_BROKEN_FRACTION:.0%}. Mend or remove them, or pass --allow-broken."
         )
-    images.splits = split(source, found, recipe.seed, recipe.val_fraction, recipe.test_fraction)
-    _require_training_pictures(images)
+    if to_train or not any(source.splits) or "train" in given_splits(source):
+        fractions = (recipe.val_fraction, recipe.test_fraction)
+        images.splits = split(source, found, recipe.seed, *fractions)
+    else:
+        images.splits = given_split(source, found)
+    if to_train:
+        _require_training_pictures(images)
     images.notes += split_notes(source, images.splits)
     return images
 

@@ -51,6 +51,13 @@ def split(
     return result
 
 
+def given_split(source: Source, audit: Audit) -> dict[str, np.ndarray]:
+    """The splits the data gives and nothing else; broken and unlabelled pictures are left out."""
+    use = audit.usable & (np.asarray(source.labels) >= 0)
+    given = np.array(given_splits(source), dtype=object)
+    return {name: np.flatnonzero(use & (given == name)) for name in SPLITS}
+
+
 def cut(
     source: Source, audit: Audit, pool: np.ndarray, fraction: float, salt: str, reserve: int
 ) -> np.ndarray:

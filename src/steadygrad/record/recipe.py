@@ -14,7 +14,8 @@ import math
 from dataclasses import dataclass
 from typing import Any, Self
 
-from steadygrad.errors import InputError, nearest
+from steadygrad.errors import InputError, choose, nearest
+from steadygrad.record.choices import CHOICES, RANGES
 
 
 def option(default: Any, group: str, text: str) -> Any:
@@ -41,6 +42,9 @@ class Recipe:
     val_fraction: float = option(0.1, "images", "share of the training pictures held out")
     test_fraction: float = option(0.2, "images", "share for the test split where none is given")
     preprocess: str = option("channel-mean-std", "images", "statistics fitted on the train split")
+    train_size: int = option(
+        0, "images", "side of the augmented training pictures (0: the working size)"
+    )
 
     model: str = option("auto", "network", "network by name, or package.module:callable")
     depth: int = option(0, "network", "depth, in the network's own unit (0: its default)")
@@ -115,6 +119,21 @@ class Recipe:
         """The same recipe with some numbers changed."""
         return dataclasses.replace(self, **changes)
 
+    def check(self) -> Self:
+        """The recipe itself; an InputError for a name or number no run could use."""
+        for name, choices in CHOICES.items():
+            value = getattr(self, name)
+            foreign = name == "model" and (":" in value or value.startswith("timm/"))
+            if not foreign:
+                choose(spelled(name), value, dict.fromkeys(choices, True))
+        for name, (low, high) in RANGES.items():
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise InputError(f"--{spelled(name)} is {value:g}; expected {low:g} to {high:g}.")
+        if self.channels not in (0, 1, 3):
+            raise InputError(f"--channels is {self.channels}; expected 3 for colour or 1 for gray.")
+        return self
+
     def to_dict(self) -> dict[str, Any]:
         """All fields by name, ready for JSON (infinity becomes the string "inf")."""
         values = dataclasses.asdict(self)
@@ -138,6 +157,19 @@ class Recipe:
         """Read recipe.json; keys beside "recipe" (versions, fingerprint) are left alone."""
         values = json.loads(text)
         return cls.from_dict(values.get("recipe", values))
+
+
+SPELLING = {"start_from": "from", "budget_seconds": "budget"}
+"""Recipe fields whose option has another name: "from" is a Python word, a budget has units."""
+
+
+def spelled(name: str) -> str:
+    """A field's name as an option on the command line.
+
+    >>> spelled("batch_size"), spelled("start_from")
+    ('batch-size', 'from')
+    """
+    return SPELLING.get(name, name).replace("_", "-")
 
 
 def _read_value(key: str, value: Any, kind: type) -> Any:

@@ -37,6 +37,7 @@ class Augmentation:
     erasing: float = 0.0
     mixup: float = 0.0
     cutmix: float = 0.0
+    train_size: int = 0
     seed: int = 0
 
     @classmethod
@@ -52,6 +53,7 @@ class Augmentation:
             erasing=recipe.erasing,
             mixup=recipe.mixup,
             cutmix=recipe.cutmix,
+            train_size=recipe.train_size,
             seed=recipe.seed,
         )
 
@@ -85,7 +87,8 @@ class Augmentation:
         self, pixels: torch.Tensor, indices: torch.Tensor, epoch: int, rng: torch.Generator
     ) -> torch.Tensor:
         flip = flip_left_right(self.flip, indices, epoch, derived_seed(self.seed, "flip"), rng)
-        if self.min_crop < 1 or self.rotation > 0:
+        smaller = self.train_size not in (0, pixels.shape[2])
+        if self.min_crop < 1 or self.rotation > 0 or smaller:
             return resized_crop_rotate(
                 pixels,
                 flip,
@@ -93,6 +96,7 @@ class Augmentation:
                 min_crop=self.min_crop,
                 rotation=self.rotation,
                 shift=self.shift,
+                size=self.train_size,
             )
         if self.shift > 0 or self.flip != "none":
             largest = min(self.shift, min(pixels.shape[2:]) - 1)

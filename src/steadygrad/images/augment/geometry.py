@@ -68,13 +68,14 @@ def resized_crop_rotate(
     min_crop: float = 1.0,
     rotation: float = 0.0,
     shift: float = 0.0,
+    size: int = 0,
 ) -> torch.Tensor:
     """Zoom into a random part of each picture, turn it and mirror it, in one resampling.
 
     The part has an area of [min_crop, 1] and a log-uniform aspect ratio in [3/4, 4/3] (Szegedy
     et al. 2015), lies inside the picture, is turned by up to `rotation` degrees either way and
     moved by up to `shift` pixels. Bilinear, border reflected. (B, C, H, W) numbers 0–255 in,
-    float32 of the same shape out.
+    float32 of the same shape out, or (B, C, size, size) where `size` is given.
     """
     batch, _, height, width = pixels.shape
     area = uniform(rng, batch, min_crop, 1.0)
@@ -89,14 +90,15 @@ def resized_crop_rotate(
     cos, sin = torch.cos(angle), torch.sin(angle)
     top = torch.stack([cos * part_width * mirror, -sin * part_height, centre_x], dim=1)
     bottom = torch.stack([sin * part_width * mirror, cos * part_height, centre_y], dim=1)
-    return warp(pixels, torch.stack([top, bottom], dim=1))
+    return warp(pixels, torch.stack([top, bottom], dim=1), size)
 
 
-def warp(pixels: torch.Tensor, matrices: torch.Tensor) -> torch.Tensor:
+def warp(pixels: torch.Tensor, matrices: torch.Tensor, size: int = 0) -> torch.Tensor:
     """Resample each picture through its 2×3 matrix (output to input, coordinates in [-1, 1])."""
+    shape = [*pixels.shape[:2], size, size] if size else list(pixels.shape)
     floats = pixels.float()
     matrices = matrices.to(device=pixels.device, dtype=torch.float32)
-    grid = F.affine_grid(matrices, list(pixels.shape), align_corners=False)
+    grid = F.affine_grid(matrices, shape, align_corners=False)
     return F.grid_sample(floats, grid, "bilinear", "reflection", align_corners=False)
 
 

@@ -1,0 +1,32 @@
+"""`steadygrad export RUN`."""
+
+from __future__ import annotations
+
+import click
+
+from steadygrad.cli.options import json_option, print_json
+from steadygrad.cli.progress import Progress
+
+EXAMPLES = """
+\b
+Examples:
+  steadygrad export runs/photos-1
+"""
+
+
+@click.command("export", epilog=EXAMPLES)
+@click.argument("run")
+@json_option
+def command(run: str, json_path: str | None) -> int:
+    """Write RUN's model.onnx again and prove it on real files."""
+    from steadygrad import fit
+
+    with Progress() as progress:
+        parity = fit.export_again(run, show=progress)
+    if json_path != "-":
+        click.echo(
+            f"{run}/model.onnx: the same answer as in training on {parity['num_files']} pictures; "
+            f"probabilities within {parity['max_abs_probability_difference']:.1e}."
+        )
+    print_json(json_path, parity)
+    return 0

@@ -1,0 +1,98 @@
+"""Options shared by commands: every Recipe field as an option, durations, --json."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from steadygrad.errors import InputError
+from steadygrad.record import Recipe, write_json
+from steadygrad.record.choices import CHOICES
+from steadygrad.record.recipe import spelled
+
+UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+class Duration(click.ParamType):
+    """Seconds, written as 90, 90s, 5m, 1.5h or 1h30m."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        """Seconds, or a usage error that shows the accepted forms."""
+        if isinstance(value, int | float):
+            return float(value)
+        parts = re.findall(r"(\d+(?:\.\d+)?)([smh]?)", value)
+        if not parts or "".join(number + unit for number, unit in parts) != value:
+            self.fail(f"'{value}' is no duration; write 90s, 5m or 1h30m.", param, ctx)
+        return sum(float(number) * UNITS.get(unit, 1.0) for number, unit in parts)
+
+
+def recipe_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add one option per Recipe field; what the user typed arrives as keyword arguments."""
+    for field in reversed(dataclasses.fields(Recipe)):
+        kind = Duration() if field.name == "budget_seconds" else type(field.default)
+        text = field.metadata["help"]
+        if field.default not in (0, -1, "", "auto"):
+            text += f" (default {field.default})"
+        if field.name in CHOICES:
+            text += ": " + ", ".join(name for name in CHOICES[field.name])
+        option = click.option(
+            f"--{spelled(field.name)}", field.name, type=kind, default=None, help=text
+        )
+        function = option(function)
+    return function
+
+
+class RecipeCommand(click.Command):
+    """A command whose help lists the recipe's options in their groups, behind its own."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Own options first, then a section per group of Recipe fields."""
+        groups: dict[str, list[tuple[str, str]]] = {"Options": []}
+        for field in dataclasses.fields(Recipe):
+            groups.setdefault(f"Recipe: {field.metadata['group']}", [])
+        of_field = {field.name: field.metadata["group"] for field in dataclasses.fields(Recipe)}
+        for parameter in self.get_params(ctx):
+            if isinstance(parameter, click.Argument):
+                continue
+            row = parameter.get_help_record(ctx)
+            group = of_field.get(parameter.name or "")
+            if row is not None:
+                groups[f"Recipe: {group}" if group else "Options"].append(row)
+        for title, rows in groups.items():
+            with formatter.section(title):
+                formatter.write_dl(rows)
+
+
+def typed_recipe(values: dict[str, Any]) -> dict[str, Any]:
+    """The Recipe fields the user typed, taken out of a command's keyword arguments."""
+    fields = {field.name for field in dataclasses.fields(Recipe)}
+    return {name: value for name, value in values.items() if name in fields and value is not None}
+
+
+json_option = click.option(
+    "--json", "json_path", metavar="FILE", help="Also write the result as JSON (- for stdout)."
+)
+
+
+def print_json(path: str | None, value: Any) -> None:
+    """Write `value` to the file the user named with --json; "-" is standard output."""
+    if path == "-":
+        click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    elif path:
+        try:
+            write_json(path, value)
+        except OSError as error:
+            raise InputError(f"--json {path} can't be written: {error.strerror}.") from None
+
+
+def wide_terminal() -> bool:
+    """Whether standard error is a terminal that can show a moving bar."""
+    return sys.stderr.isatty()

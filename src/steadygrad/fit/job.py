@@ -1,0 +1,91 @@
+"""What the user asked of one run, beside the recipe."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+from steadygrad.errors import InputError
+from steadygrad.record import Epoch, Recipe, Step
+
+
+@dataclass(frozen=True)
+class Job:
+    """The data and where the results go."""
+
+    data: str
+    out: str | None = None
+    overwrite: bool = False
+    data_root: str | None = None
+    allow_broken: bool = False
+    command: Sequence[str] = field(default_factory=list)
+    """The command line, for the report."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Ready for JSON; paths absolute, so that a resume works from anywhere."""
+        values = dataclasses.asdict(self)
+        for name in ("data", "data_root"):
+            if values[name] and Path(values[name]).exists():
+                values[name] = str(Path(values[name]).resolve())
+        return values
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Read `to_dict`'s form."""
+        return cls(**values)
+
+
+class Show(Protocol):
+    """Where progress goes; `cli.progress.Progress` draws it, `Silent` drops it."""
+
+    def say(self, text: str) -> None:
+        """One line that stays."""
+
+    def stage(self, name: str, total: int = 0) -> None:
+        """A new stage begins."""
+
+    def advance(self, done: int, total: int, text: str = "") -> None:
+        """Part of the stage is done."""
+
+    def step(self, step: Step, total: int) -> None:
+        """One update of the weights is done."""
+
+    def epoch(self, epoch: Epoch) -> None:
+        """An epoch ended."""
+
+
+class Silent:
+    """Shows nothing."""
+
+    def say(self, text: str) -> None:
+        """Drop the line."""
+
+    def stage(self, name: str, total: int = 0) -> None:
+        """Drop the stage."""
+
+    def advance(self, done: int, total: int, text: str = "") -> None:
+        """Drop the progress."""
+
+    def step(self, step: Step, total: int) -> None:
+        """Drop the step."""
+
+    def epoch(self, epoch: Epoch) -> None:
+        """Drop the epoch."""
+
+
+def asked_recipe(path: str | None, typed: dict[str, Any]) -> Recipe:
+    """The recipe as asked: a recipe.json's fields, if given, and over them what was typed."""
+    recipe = Recipe()
+    if path is not None:
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"--recipe {path} can't be read: {error.strerror}.") from None
+        try:
+            recipe = Recipe.from_json(text)
+        except ValueError as error:
+            raise InputError(f"--recipe {path} is no recipe.json: {error}.") from None
+    return recipe.replace(**typed)
