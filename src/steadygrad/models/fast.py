@@ -98,19 +98,19 @@ def fast(
 ) -> FastNet:
     """A fast net for this picture size.
 
-    Three groups of `depth` convolutions (2), with `width` (64), 4x and 4x channels. From three
-    convolutions a group on, a shortcut spans the later ones. Photos of 64 pixels and more get a
-    stem of 4x4 patches with stride 2, widths that double, convolutions that stride, and ReLU: half
-    the time of pooling and GELU there, and no less accurate.
+    Three groups of `depth` convolutions (2), with `width` (32), 4x and 4x channels, for gray 2x
+    and 4x. From three convolutions a group on, a shortcut spans the later ones. Photos of 64 pixels
+    and more start at 64 channels and double, with a stem of 4x4 patches and stride 2, convolutions
+    that stride, and ReLU: half the time of pooling and GELU there, and no less accurate.
     """
-    shape = shape_for(image_size, depth=depth, width=width, dropout=dropout)
+    shape = shape_for(image_size, in_channels, depth=depth, width=width, dropout=dropout)
     default = Style("relu" if image_size >= PHOTO_SIZE else "gelu", "batch")
     style = resolve_style(activation, norm, default)
     return FastNet(num_classes, in_channels, shape, style)
 
 
 def shape_for(
-    image_size: int, *, depth: int = 0, width: int = 0, dropout: float = 0.0
+    image_size: int, in_channels: int = 3, *, depth: int = 0, width: int = 0, dropout: float = 0.0
 ) -> FastShape:
     """The FastShape for pictures of that size; 0 means its own default.
 
@@ -118,10 +118,12 @@ def shape_for(
     (3, 1, 2)
     """
     photos = image_size >= PHOTO_SIZE
-    width = width or 64
-    stem_kernel, stem_stride, stem_padding = (4, 2, 1) if photos else (2, 1, 0)
+    gray = in_channels == 1
+    width = width or (64 if photos else 32)
+    # A gray 2x2 patch has four numbers only: too few filters.
+    stem_kernel, stem_stride, stem_padding = (4, 2, 1) if photos else (3 if gray else 2, 1, 0)
     size = (image_size + 2 * stem_padding - stem_kernel) // stem_stride + 1
-    widths = (width, 2 * width, 4 * width) if photos else (width, 4 * width, 4 * width)
+    widths = (width, (2 if photos or gray else 4) * width, 4 * width)
     num_poolings = 0
     while num_poolings < len(widths) and size >= SMALLEST_POOLED:
         size //= 2
