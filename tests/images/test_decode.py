@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import os
 import struct
+import subprocess
+import sys
 import zlib
 
 import numpy as np
@@ -52,7 +54,7 @@ def test_every_format_gives_what_was_saved(format):
     assert decoded.pixels.shape == (48, 64, 3)
     error = np.abs(decoded.pixels.astype(int) - pixels)
     # JPEG is lossy, GIF has 256 colours.
-    assert error.mean() < 8 if format in ("JPEG", "GIF") else error.max() == 0
+    assert error.mean() < 16 if format in ("JPEG", "GIF") else error.max() == 0
     header = read_header(data)
     assert (header.format, header.width, header.height) == (format, 64, 48)
 
@@ -337,6 +339,15 @@ def test_paths_that_give_no_file(tmp_path):
     os.mkfifo(tmp_path / "pipe.jpg")
     with pytest.raises(BrokenImage, match="not a file"):  # and does not wait for a writer
         read_header(tmp_path / "pipe.jpg")
+
+
+def test_decoding_and_listing_need_no_torch():
+    code = (
+        "import sys, steadygrad.images.decode, steadygrad.images.source; "
+        "print([name for name in ('torch', 'sklearn') if name in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout == "[]\n"
 
 
 def test_path_and_bytes_give_the_same(tmp_path):

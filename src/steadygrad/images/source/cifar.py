@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import pickle
 from pathlib import Path
 from typing import Any
@@ -41,12 +42,13 @@ def find_cifar(folder: Path) -> Path | None:
 
 
 def _is_cifar10(folder: Path) -> bool:
-    return (folder / "data_batch_1").is_file() or (folder / "test_batch").is_file()
+    # Not Path.is_file: it raises where a folder may not be read, which is reported later.
+    return any(os.path.isfile(folder / name) for name in ("data_batch_1", "test_batch"))
 
 
 def is_cifar100(folder: Path) -> bool:
     """Say whether a folder has CIFAR-100's layout: three files, no batches."""
-    return all((folder / name).is_file() for name in ("train", "test", "meta"))
+    return all(os.path.isfile(folder / name) for name in ("train", "test", "meta"))
 
 
 def open_cifar(folder: Path) -> Source:
