@@ -51,9 +51,14 @@ class Predictor:
         self.threads = threads or _num_cores()
         self.session = _open_session(self.path, self.threads)
         self.metadata = _read_metadata(self.session, self.path)
-        self.classes: tuple[str, ...] = tuple(json.loads(self.metadata["classes"]))
-        self.image_size = int(self.metadata["image_size"])
-        self.shorter_side = int(self.metadata["shorter_side"]) or None
+        try:
+            self.classes: tuple[str, ...] = tuple(json.loads(self.metadata["classes"]))
+            self.image_size = int(self.metadata["image_size"])
+            self.shorter_side = int(self.metadata["shorter_side"]) or None
+        except ValueError as error:
+            raise InputError(
+                f"The metadata of {str(self.path)!r} is damaged ({error}). Export the model again."
+            ) from error
 
     def probabilities(self, pixels: np.ndarray) -> np.ndarray:
         """uint8 (N, H, W, 3) RGB → float32 (N, K); 0 pictures give (0, K)."""

@@ -16,6 +16,7 @@ of a 12-megapixel picture is off by one level (docs/deploy.md).
 from __future__ import annotations
 
 import onnx
+import onnx.helper
 import onnx.inliner
 import onnx.parser
 
@@ -255,4 +256,8 @@ resize (uint8[N, H, W, 3] pixels) => (float[N, {channels}, {size}, {size}] squar
 }}
 """
     functions = "".join(_HEADER + function for function in _FUNCTIONS)
-    return onnx.inliner.inline_local_functions(onnx.parser.parse_model(text + functions))
+    model = onnx.inliner.inline_local_functions(onnx.parser.parse_model(text + functions))
+    # Nothing of our own domain is left; runtimes that know only ONNX's own must not be put off.
+    del model.opset_import[:]
+    model.opset_import.append(onnx.helper.make_opsetid("", OPSET))
+    return model
