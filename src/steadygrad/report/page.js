@@ -49,8 +49,9 @@
     return percent ? (100 * value).toFixed(1) + " %" : String(Number(value.toPrecision(4)));
   };
 
+  const space = document.querySelector("svg").namespaceURI;
   const svgElement = (name, attributes) => {
-    const element = document.createElementNS("http://www.w3.org/2000/svg", name);
+    const element = document.createElementNS(space, name);
     for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
     return element;
   };

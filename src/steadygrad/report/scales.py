@@ -83,6 +83,8 @@ def without_spikes(values: Sequence[float]) -> list[float]:
     >>> without_spikes([1.0] * 20 + [1e30]) == [1.0] * 20
     True
     """
+    if len(values) < 20:
+        return list(values)
     cap = SPIKE * sorted(map(abs, values))[int(0.9 * (len(values) - 1))]
     return [value for value in values if abs(value) <= cap] if cap else list(values)
 

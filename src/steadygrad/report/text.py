@@ -23,6 +23,7 @@ from steadygrad.report.words import (
 )
 
 WIDTH = 96
+SPLITS = ("train", "val", "test")
 SEVERITIES = ("error", "warning", "note")
 SIGNS = {"good": "ok", "note": "note", "warning": "warning", "error": "ERROR"}
 
@@ -186,13 +187,14 @@ def audit_text(audit: Mapping[str, Any], limit: int = 10) -> str:
 
 
 def _class_table(class_counts: dict[str, dict[str, int]], limit: int) -> list[str]:
-    splits = list(class_counts)
+    splits = sorted(class_counts, key=lambda split: SPLITS.index(split) if split in SPLITS else 9)
     names = list(dict.fromkeys(name for numbers in class_counts.values() for name in numbers))
     if not names:
         return []
-    # A long tail is cut in the middle of the sizes, never at the rare classes: those matter.
-    names.sort(key=lambda name: -sum(numbers.get(name, 0) for numbers in class_counts.values()))
-    cut = len(names) > max(40, 2 * limit) > 0 and limit > 0
+    cut = limit > 0 and len(names) > max(40, 2 * limit)
+    if cut:
+        # The middle of the sizes is left out, never the rare classes: those matter.
+        names.sort(key=lambda name: -sum(numbers.get(name, 0) for numbers in class_counts.values()))
     shown = [*names[:limit], *names[-limit:]] if cut else names
     labels = [visible(shorten(name, 32)) for name in shown]
     width = max(len("class"), *map(len, labels))
