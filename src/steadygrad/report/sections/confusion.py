@@ -108,8 +108,9 @@ def _cell(confusion: Sequence[Sequence[int]], classes: list[str], true: int, sai
 
 def compact(confusion: Sequence[Sequence[int]], classes: list[str]) -> Html:
     """The matrix as a picture, one pixel a cell; the tooltip names the cell."""
+    totals = [sum(row) for row in confusion]
     rows = [
-        [_colour(true == said, value / (sum(row) or 1)) for said, value in enumerate(row)]
+        [_colour(true == said, value, totals[true]) for said, value in enumerate(row)]
         for true, row in enumerate(confusion)
     ]
     source = "data:image/png;base64," + base64.b64encode(png(rows)).decode("ascii")
@@ -123,7 +124,7 @@ def compact(confusion: Sequence[Sequence[int]], classes: list[str]) -> Html:
     numbers = {
         "classes": [shorten(name, 40) for name in classes],
         "cells": cells[:MAX_CELLS],
-        "totals": [sum(row) for row in confusion],
+        "totals": totals,
     }
     alt = f"Confusion matrix of {len(classes)} classes, true classes from top to bottom"
     return tag(
@@ -135,10 +136,10 @@ def compact(confusion: Sequence[Sequence[int]], classes: list[str]) -> Html:
     )
 
 
-def _colour(right: bool, fraction: float) -> Colour:
-    if not fraction:
+def _colour(right: bool, value: int, total: int) -> Colour:
+    if not value:
         return 0, 0, 0, 0
-    return (*(RIGHT if right else WRONG), round(255 * (0.3 + 0.7 * math.sqrt(fraction))))
+    return (*(RIGHT if right else WRONG), round(255 * (0.3 + 0.7 * math.sqrt(value / total))))
 
 
 def _list(pairs: list[Pair], classes: list[str]) -> Html:
