@@ -168,7 +168,7 @@ def test_every_network_fits_a_handful_of_digits(name, build):
     digits = load_digits()
     images = torch.from_numpy(digits.images[:64]).float()[:, None] / 8 - 1
     labels = torch.from_numpy(digits.target[:64])
-    network = build(name, in_channels=1, image_size=8)
+    network = build(name, in_channels=1, image_size=8, width=16)
     initialize(network)
     optimizer = torch.optim.AdamW(network.parameters(), 3e-3)
     for _ in range(60):
