@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
 
@@ -65,7 +65,7 @@ class BatchesLike(Protocol):
         ...
 
 
-def train(state: TrainingState, batches: BatchesLike, recipe: Recipe) -> Iterator[Step]:
+def train(state: TrainingState, batches: BatchesLike, recipe: Recipe) -> Generator[Step, None, None]:
     """Train on from `state.step` to `state.total_steps`, yielding a Step after each update.
 
     Torch's global generators are seeded anew for every step from (seed, step), which makes dropout

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import click
 
 from steadygrad.cli.options import json_option, print_json
@@ -31,7 +33,7 @@ def command(
     answers = []
     broken = 0
     for prediction in predictor.classify(files, top_k=top_k):
-        answers.append(prediction.to_dict())
+        answers.append(dataclasses.asdict(prediction))
         if prediction.error:
             broken += 1
             click.echo(f"{prediction.path}: {prediction.error}", err=True)

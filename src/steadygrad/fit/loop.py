@@ -42,6 +42,15 @@ class Progress:
     stopped_early: bool = False
 
 
+def look_is_due(state: TrainingState) -> bool:
+    """Whether to score the validation pictures: at epoch ends, thinned out, and at the end."""
+    if state.steps_left == 0:
+        return True
+    epochs = math.ceil(state.total_steps / state.steps_per_epoch)
+    every = max(1, math.ceil(epochs / LOOKS))
+    return state.step % (state.steps_per_epoch * every) == 0
+
+
 @dataclass
 class Loop:
     """One run's loop over `train`, and what it decides between two steps."""
@@ -71,7 +80,7 @@ class Loop:
             for step in train(state, self.prepared.batches, recipe):
                 self._note(step)
                 self.progress.train_seconds = seconds_before + time.monotonic() - began
-                if self._look_is_due() and self._look():
+                if look_is_due(self.state) and self._look():
                     break
                 self._replan()
                 if signals.number is not None:
@@ -100,15 +109,6 @@ class Loop:
         self.folder.writer().write(step)
         self.prepared.record.add(step)
         self.show.step(step, self.state.total_steps)
-
-    def _look_is_due(self) -> bool:
-        """At epoch ends, thinned out to LOOKS a run, and after the last step."""
-        state = self.state
-        if state.steps_left == 0:
-            return True
-        epochs = math.ceil(state.total_steps / state.steps_per_epoch)
-        every = max(1, math.ceil(epochs / LOOKS))
-        return state.step % (state.steps_per_epoch * every) == 0
 
     def _look(self) -> bool:
         """Score the validation pictures and write the epoch down; True: stop early."""

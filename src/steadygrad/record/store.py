@@ -30,6 +30,8 @@ KINDS: dict[str, type[Any]] = {
     "signals": LayerSignals,
     "finding": Finding,
 }
+UNDECODABLE = "backslashreplace"
+"""File names that are no text in the system's encoding hold surrogates, which UTF-8 refuses."""
 NAMES = {kind: name for name, kind in KINDS.items()}
 
 
@@ -87,7 +89,9 @@ class RecordWriter:
     """Appends lines to record.jsonl as they are measured; one line is one `write` call."""
 
     def __init__(self, path: str | Path) -> None:
-        self._file: TextIO = open(path, "a", encoding="utf-8")  # noqa: SIM115 (kept open)
+        self._file: TextIO = open(  # noqa: SIM115 (kept open)
+            path, "a", encoding="utf-8", errors=UNDECODABLE
+        )
 
     def write(self, line: Line) -> None:
         """Append one line; it reaches the disk with the next `flush`."""
@@ -114,7 +118,7 @@ def write_text(path: str | Path, text: str) -> None:
     path = Path(path)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+        with os.fdopen(handle, "w", encoding="utf-8", errors=UNDECODABLE) as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

@@ -42,7 +42,12 @@ def load_report_data(folder: str | Path) -> ReportData:
     values["mistakes"] = [_picture(picture) for picture in values["mistakes"]]
     values["samples"] = [_picture(picture) for picture in values["samples"]]
     values["worst_cells"] = [
-        ConfusedPair(**{**cell, "pictures": [_picture(item) for item in cell["pictures"]]})
+        ConfusedPair(
+            cell["true"],
+            cell["predicted"],
+            int(cell["count"]),
+            [_picture(item) for item in cell["pictures"]],
+        )
         for cell in values["worst_cells"]
     ]
     return ReportData(record=Record.load(folder / "record.jsonl"), **values)
@@ -53,4 +58,5 @@ def _plain(picture: Picture) -> dict[str, Any]:
 
 
 def _picture(values: dict[str, Any]) -> Picture:
-    return Picture(**{**values, "image": base64.b64decode(values["image"])})
+    image = base64.b64decode(values.pop("image"))
+    return Picture(image=image, **values)

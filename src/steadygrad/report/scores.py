@@ -19,7 +19,7 @@ def evaluation_text(scores: Mapping[str, Any]) -> str:
     ...     "classes": ["cat", "dog"], "recall": [1.0, 0.0], "precision": [0.5, None],
     ...     "confusion": [[2, 0], [2, 0]]}))
     50.0 % of 4 test pictures right
-    loss 1.0000
+    loss 1
     <BLANKLINE>
     class  pictures  recall  precision  most often taken for
     cat           2   100 %     50.0 %
