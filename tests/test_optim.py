@@ -139,6 +139,18 @@ def test_orthogonalize_brings_singular_values_near_one(shape):
     assert off.abs().max() < 1e-3
 
 
+@pytest.mark.parametrize("shape", [(32, 300), (300, 32), (4, 8, 8)])
+def test_orthogonalize_is_the_plain_iteration_in_float64(shape):
+    torch.manual_seed(2)
+    matrices = torch.randn(shape) @ torch.diag(torch.logspace(0, -4, shape[-1]))
+    x = matrices.double()
+    x = x / x.norm(dim=(-2, -1), keepdim=True)
+    for _ in range(5):
+        square = x @ x.mT
+        x = 3.4445 * x - 4.7750 * square @ x + 2.0315 * square @ square @ x
+    assert (orthogonalize(matrices).double() - x).abs().max() < 1e-3
+
+
 def test_orthogonalize_keeps_zero_finite_and_scale_out():
     assert torch.equal(orthogonalize(torch.zeros(3, 4)), torch.zeros(3, 4))
     matrix = torch.randn(4, 7)
