@@ -78,7 +78,7 @@ def train_loss(steps: Sequence[Step]) -> tuple[Points, Points, int]:
     """Raw loss, its moving mean, and the number of steps in that mean."""
     xs = [float(step.step) for step in steps]
     ys: list[float | None] = [number_or_none(step.loss) for step in steps]
-    window = max(1, len(steps) // 40) | 1
+    window = max(len(steps) // 40, 5 if len(steps) > 20 else 1) | 1
     return envelope(xs, ys), smooth(xs, ys, window), window
 
 

@@ -27,8 +27,11 @@ def draw(data: ReportData) -> Html:
     # One axis for all: what happens at the same step stands at the same place.
     span = (0.0, float(max(_last_step(record), 1)))
     same = [replace(chart, x_range=span) for chart in charts if chart]
-    drawn = tag("div", *map(draw_chart, same), class_="grid")
-    return tag("div", drawn, _events(record.events), _epochs(record))
+    drawn, events = [draw_chart(chart) for chart in same], _events(record.events)
+    if events and len(drawn) % 2:
+        # Two charts stand in a row; the events fill the last one.
+        return tag("div", tag("div", *drawn, events, class_="grid"), _epochs(record))
+    return tag("div", tag("div", *drawn, class_="grid"), events, _epochs(record))
 
 
 def loss(record: Record, marks: list[Mark]) -> Chart:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from steadygrad.report.data import ReportData
 from steadygrad.report.figures import Chart, Series
 from steadygrad.report.figures import draw as draw_chart
@@ -32,6 +34,7 @@ def draw(data: ReportData) -> Html:
     if xs:
         series = [Series("images/s", xs, ys, tone="blue")]
         chart = Chart("speed", "Images per second", series, "step", y_range=(0.0, None))
+        chart = replace(chart, x_range=(0.0, xs[-1]))
         drawn.append(draw_chart(chart))
     return tag("div", *drawn, class_="grid") if drawn else Html("")
 
