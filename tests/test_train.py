@@ -1,5 +1,3 @@
-import ast
-import inspect
 import math
 from itertools import pairwise
 
@@ -8,7 +6,6 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from steadygrad import train as train_module
 from steadygrad.errors import InputError
 from steadygrad.images.randomness import derived_seed
 from steadygrad.optim import OPTIMIZERS
@@ -29,14 +26,6 @@ def digits():
 def begin(digits, recipe, **options):
     batches = PlainBatches(digits, seed=recipe.seed, mixed=options.pop("mixed", False))
     return start(SmallClassifier(digits, **options), recipe, len(batches)), batches
-
-
-def test_the_loop_fits_on_one_screen():
-    tree = ast.parse(inspect.getsource(train_module.train))
-    function = tree.body[0]
-    lines = inspect.getsource(train_module.train).splitlines()
-    body = lines[function.body[1].lineno - 1 :]
-    assert len([line for line in body if line.strip() and not line.strip().startswith("#")]) <= 40
 
 
 def test_weights_are_those_of_a_loop_written_out(digits):

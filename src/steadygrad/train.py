@@ -65,7 +65,9 @@ class BatchesLike(Protocol):
         ...
 
 
-def train(state: TrainingState, batches: BatchesLike, recipe: Recipe) -> Generator[Step, None, None]:
+def train(
+    state: TrainingState, batches: BatchesLike, recipe: Recipe
+) -> Generator[Step, None, None]:
     """Train on from `state.step` to `state.total_steps`, yielding a Step after each update.
 
     Torch's global generators are seeded anew for every step from (seed, step), which makes dropout
