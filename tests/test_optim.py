@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from steadygrad.errors import InputError
+from steadygrad.models.networks import MODELS
 from steadygrad.optim import (
     OPTIMIZERS,
     Average,
@@ -157,34 +158,66 @@ def test_orthogonalize_keeps_zero_finite_and_scale_out():
     assert torch.allclose(orthogonalize(matrix), orthogonalize(1e-3 * matrix), atol=1e-3)
 
 
-def test_muon_orthogonalises_hidden_filters_only(digits):
-    model = SmallClassifier(digits)
-    matrices = hidden_matrices(model)
-    body = model.network.body
-    assert matrices == {id(body[3].weight), id(body[7].weight)}
-    optimizer = make_optimizer(model, Recipe(optimizer="muon", lr=0.1, weight_decay=0.0))
-    before = body[3].weight.detach().clone()
+def muon_step(model, recipe):
+    """One update with random gradients; the weights before and the gradients, by name."""
+    optimizer = make_optimizer(model, recipe)
+    before = {name: value.detach().clone() for name, value in model.named_parameters()}
     for parameter in model.parameters():
         parameter.grad = torch.randn_like(parameter)
     optimizer.step()
-    values = torch.linalg.svdvals((before - body[3].weight.detach()).flatten(1))
-    # lr × 0.2 × sqrt(larger side), and singular values near 1 (16 × 72 matrix)
-    unit = 0.1 * 0.2 * 72**0.5
-    assert values.max() < 1.3 * unit
-    assert values.min() > 0.5 * unit
+    return before
 
 
-def test_muon_moves_the_rest_as_adamw_does(digits):
+def test_muon_turns_filters_before_a_norm_on_a_sphere(digits):
+    model = SmallClassifier(digits)
+    matrices, sphere = hidden_matrices(model)
+    body = model.network.body
+    assert matrices == sphere == {id(body[3].weight), id(body[7].weight)}
+    before = muon_step(model, Recipe(optimizer="muon", lr=0.1, weight_decay=0.3))
+    name, weight = "network.body.3.weight", body[3].weight
+    rows = len(weight)
+    projected = before[name] * (rows**0.5 / before[name].norm())
+    values = torch.linalg.svdvals((projected - weight.detach()).flatten(1)) / 0.1
+    assert values.max() < 1.3
+    assert values.min() > 0.5
+
+
+def test_muon_scales_updates_where_no_norm_follows():
     torch.manual_seed(0)
-    ours, theirs = nn.BatchNorm1d(6), nn.BatchNorm1d(6)
-    mine = make_optimizer(ours, Recipe(optimizer="muon", lr=0.01, weight_decay=0.2))
-    adamw = torch.optim.AdamW(theirs.parameters(), lr=0.01, betas=(0.9, 0.95), weight_decay=0.0)
+    model = nn.Sequential(nn.Linear(9, 16), nn.Linear(16, 72), nn.Linear(72, 3))
+    matrices, sphere = hidden_matrices(model)
+    assert (matrices, sphere) == ({id(model[1].weight)}, set())
+    before = muon_step(model, Recipe(optimizer="muon", lr=0.1, weight_decay=0.3))
+    change = before["1.weight"] * (1 - 0.1 * 0.3) - model[1].weight.detach()
+    values = torch.linalg.svdvals(change) / (0.1 * 0.2 * 72**0.5)
+    assert values.max() < 1.3
+    assert values.min() > 0.5
+
+
+def test_muon_takes_the_first_trained_layer_behind_a_whitening_stem():
+    fast = MODELS["fast"](10, 3, image_size=16, width=8)
+    matrices, _ = hidden_matrices(fast)
+    convolutions = [m for m in fast.modules() if isinstance(m, nn.Conv2d)]
+    assert matrices == {id(m.weight) for m in convolutions}
+
+
+def test_muon_moves_the_rest_as_nesterov_does(digits):
+    torch.manual_seed(0)
+    ours, theirs = nn.Linear(6, 3), nn.Linear(6, 3)
+    theirs.load_state_dict(ours.state_dict())
+    recipe = Recipe(optimizer="muon", lr=0.01, weight_decay=0.2, momentum=0.8)
+    mine = make_optimizer(ours, recipe)
+    groups = [
+        {"params": [theirs.weight], "weight_decay": 0.2},
+        {"params": [theirs.bias], "weight_decay": 0.0},
+    ]
+    nesterov = torch.optim.SGD(groups, lr=0.01, momentum=0.8, nesterov=True)
     for _ in range(10):
         for parameter, twin in zip(ours.parameters(), theirs.parameters()):
             parameter.grad = torch.randn_like(parameter)
             twin.grad = parameter.grad.clone()
         mine.step()
-        adamw.step()
+        nesterov.step()
     for parameter, twin in zip(ours.parameters(), theirs.parameters()):
         assert torch.allclose(parameter, twin, atol=1e-6)
 

@@ -18,6 +18,7 @@ from steadygrad.nn.whitening import PatchWhitening
 SMALLEST_POOLED = 6  # maps smaller than this are not halved again: the last is at least 3x3
 PHOTO_SIZE = 64  # from this size on the stem takes every second 4x4 patch
 NORM_MOMENTUM = 0.4  # short runs: the running statistics must follow within a few dozen steps
+PHOTO_NORM_MOMENTUM = 0.1  # photos come in batches of 64, and in thousands of steps
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class FastShape:
     features: str = "max"
     head_scale: float = 1.0
     trained_scale: bool = False
+    norm_momentum: float = NORM_MOMENTUM
     dropout: float = 0.0
 
 
@@ -139,6 +141,7 @@ def shape_for(
         stem_padding=stem_padding,
         stem_components=24 if photos else 0,
         features="average" if photos else "max",
+        norm_momentum=PHOTO_NORM_MOMENTUM if photos else NORM_MOMENTUM,
         dropout=dropout,
     )
 
@@ -166,7 +169,7 @@ def _group(
     group = nn.Sequential(*layers)
     for module in group.modules():
         if isinstance(module, nn.BatchNorm2d):
-            module.momentum = NORM_MOMENTUM
+            module.momentum = shape.norm_momentum
             if not shape.trained_scale:
                 module.weight.requires_grad_(False)
     return group

@@ -10,11 +10,14 @@ from torch import nn
 # torch names no public base class of its convolutions, but has had this one from the start.
 from torch.nn.modules.conv import _ConvNd
 
+from steadygrad.nn.whitening import PatchWhitening
+
 
 def parameter_groups(
     model: nn.Module,
     *,
     bias_lr_factor: float = 1.0,
+    head_lr_factor: float = 1.0,
     reused: Collection[str] = (),
     backbone_lr_factor: float = 1.0,
 ) -> list[dict[str, Any]]:
@@ -22,7 +25,8 @@ def parameter_groups(
 
     Weights of two or more dimensions decay ("decay"); everything of one dimension does not: biases
     and norm scales ("no_decay"), and the shifts of norms ("norm_bias"), whose rate is multiplied by
-    `bias_lr_factor`. Parameters named in `reused` come in groups of their own ("backbone_decay",
+    `bias_lr_factor`. The head's weight ("head") decays and its rate is multiplied by
+    `head_lr_factor`. Parameters named in `reused` come in groups of their own ("backbone_decay",
     ...), whose rate is also multiplied by `backbone_lr_factor`. Each group holds "name",
     "lr_factor", "decays" (bool) and "params". A frozen parameter is in its group too, so that
     thawing it later needs nothing; tied weights appear once, under their first name.
@@ -31,36 +35,47 @@ def parameter_groups(
     >>> [(g["name"], len(g["params"])) for g in parameter_groups(model)]
     [('decay', 1), ('no_decay', 1), ('norm_bias', 1)]
     """
-    shifts = _norm_shifts(model)
+    shifts, head = _norm_shifts(model), head_weight(model)
     groups: dict[str, dict[str, Any]] = {}
     for prefix, factor in (("", 1.0), ("backbone_", backbone_lr_factor)):
-        for kind in ("decay", "no_decay", "norm_bias"):
+        own = {"norm_bias": bias_lr_factor, "head": head_lr_factor}
+        for kind in ("decay", "head", "no_decay", "norm_bias"):
             groups[prefix + kind] = {
                 "params": [],
                 "name": prefix + kind,
-                "lr_factor": factor * (bias_lr_factor if kind == "norm_bias" else 1.0),
-                "decays": kind == "decay",
+                "lr_factor": factor * own.get(kind, 1.0),
+                "decays": kind in ("decay", "head"),
             }
     for name, parameter in model.named_parameters():  # gives a tied weight once
         kind = "decay" if parameter.ndim >= 2 else "no_decay"
         kind = "norm_bias" if id(parameter) in shifts else kind
+        kind = "head" if parameter is head else kind
         groups[("backbone_" if name in reused else "") + kind]["params"].append(parameter)
     return [group for group in groups.values() if group["params"]]
 
 
-def hidden_matrices(model: nn.Module) -> set[int]:
-    """Return the ids of the weights Muon is meant for: filters and matrices inside the network.
+def hidden_matrices(model: nn.Module) -> tuple[set[int], set[int]]:
+    """Return the ids of the weights Muon is meant for, and of those among them on a sphere.
 
-    Not among them are the first layer and the head, which meet pixels and classes (Jordan 2024),
-    and convolutions in groups, whose filters don't act as one matrix.
+    Not among them are the first trained layer and the head, which meet pixels and classes (Jordan
+    2024), and convolutions in groups, whose filters don't act as one matrix. Behind a frozen
+    whitening layer the first trained layer meets no pixels and is in. On a sphere are filters
+    without a bias: a norm follows, so that their size has no effect.
     """
     layers = [m for m in model.modules() if isinstance(m, _ConvNd | nn.Linear)]
-    head = getattr(getattr(model, "network", model), "head", None)
-    outside = {id(layer.weight) for layer in layers[:1] + layers[-1:]}
-    if isinstance(head, nn.Linear):
-        outside.add(id(head.weight))
+    whitened = any(isinstance(module, PatchWhitening) for module in model.modules())
+    outside = {id(layer.weight) for layer in layers[-1:] + ([] if whitened else layers[:1])}
+    outside.add(id(head_weight(model)))
     outside |= {id(m.weight) for m in layers if isinstance(m, _ConvNd) and m.groups > 1}
-    return {id(layer.weight) for layer in layers} - outside
+    inside = {id(layer.weight) for layer in layers} - outside
+    sphere = {id(m.weight) for m in layers if isinstance(m, _ConvNd) and m.bias is None}
+    return inside, inside & sphere
+
+
+def head_weight(model: nn.Module) -> nn.Parameter | None:
+    """The weight of the network's head, where it says which layer that is."""
+    head = getattr(getattr(model, "network", model), "head", None)
+    return head.weight if isinstance(head, nn.Linear) else None
 
 
 def _norm_shifts(model: nn.Module) -> set[int]:

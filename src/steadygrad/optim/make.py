@@ -26,7 +26,7 @@ DEFAULT_LR = {
     "rmsprop": 1e-3,
     "adam": 1e-3,
     "adamw": 2e-3,
-    "muon": 1e-2,
+    "muon": 0.05,
 }
 """Peak rate where none is given (batches of 64 to 256, a network with norms)."""
 DEFAULT_WEIGHT_DECAY = {
@@ -37,9 +37,9 @@ DEFAULT_WEIGHT_DECAY = {
     "rmsprop": 0.0,
     "adam": 0.0,
     "adamw": 0.05,
-    "muon": 0.05,
+    "muon": 1e-3,
 }
-"""Decay where none is given: added to the gradient in the first six, decoupled in the last two."""
+"""Decay where none is given: added to the gradient in the first six, decoupled in adamw. muon: see there."""
 
 
 def _sgd(groups: Groups, lr: float, momentum: float) -> Optimizer:  # noqa: ARG001
@@ -98,8 +98,8 @@ def make_optimizer(
     """Build the optimiser a recipe names, holding every parameter of `model` once.
 
     Weight decay is what the named rule of torch makes of it: added to the gradient (L2) by sgd,
-    momentum, nesterov, adagrad, rmsprop and adam; decoupled, w <- (1 - lr * decay) * w, by adamw
-    and muon. Norms and biases never decay. `reused` names the parameters of a reused backbone
+    momentum, nesterov, adagrad, rmsprop and adam; decoupled, w <- (1 - lr * decay) * w, by adamw;
+    `Muon` says what it does. Norms and biases never decay. `reused` names the parameters of a reused backbone
     (default: the model's attribute `reused`, else none); their rate is that of the rest times
     `recipe.backbone_lr_factor`. Each group's "lr_factor" multiplies the scheduled rate.
 
@@ -114,13 +114,14 @@ def make_optimizer(
     groups = parameter_groups(
         model,
         bias_lr_factor=recipe.bias_lr_factor,
+        head_lr_factor=recipe.head_lr_factor,
         reused=getattr(model, "reused", ()) if reused is None else reused,
         backbone_lr_factor=recipe.backbone_lr_factor,
     )
     if not groups:
         raise InputError("The network has no parameters, so there is nothing to train.")
     if name == "muon":
-        groups = _split_matrices(groups, hidden_matrices(model))
+        groups = _split_matrices(groups, *hidden_matrices(model))
     lr, _ = scaled_lr(recipe)
     for group in groups:
         group["weight_decay"] = decay if group["decays"] else 0.0
@@ -155,15 +156,19 @@ def scaled_lr(recipe: Recipe) -> tuple[float, str]:
     )
 
 
-def _split_matrices(groups: Groups, matrices: set[int]) -> Groups:
-    """Part each group into what Muon orthogonalises and what it leaves to AdamW."""
+def _split_matrices(groups: Groups, matrices: set[int], sphere: set[int]) -> Groups:
+    """Part each group into what Muon orthogonalises (on a sphere or not) and what it leaves."""
     parts: Groups = []
     for group in groups:
-        for inside in (True, False):
-            chosen = [p for p in group["params"] if (id(p) in matrices) == inside]
+        kinds: dict[str, list[nn.Parameter]] = {"_sphere": [], "_matrices": [], "": []}
+        for parameter in group["params"]:
+            inside = "_matrices" if id(parameter) in matrices else ""
+            kinds["_sphere" if id(parameter) in sphere else inside].append(parameter)
+        for suffix, chosen in kinds.items():
             if chosen:
-                name = group["name"] + ("_matrices" if inside else "")
-                parts.append({**group, "params": chosen, "name": name, "orthogonal": inside})
+                marks = {"orthogonal": suffix != "", "sphere": suffix == "_sphere"}
+                name = group["name"] + suffix
+                parts.append({**group, "params": chosen, "name": name, **marks})
     return parts
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -14,19 +15,21 @@ NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 fast: they end between about 0.7 and 1.2, not at 1, which training does not mind."""
 NEWTON_SCHULZ_STEPS = 5
 UPDATE_RMS = 0.2
-"""Root mean square of an update over the rate: that of AdamW in practice (Liu et al. 2025, section
-2.2), so that one rate and one weight decay serve both halves."""
-ADAM_BETAS = (0.9, 0.95)
-ADAM_EPSILON = 1e-8
+"""Root mean square of an update over the rate, for matrices whose size matters: that of AdamW in
+practice (Liu et al. 2025, section 2.2)."""
 
 
 class Muon(torch.optim.Optimizer):
-    """Orthogonalised Nesterov momentum for matrices, AdamW for all other parameters, as one.
+    """Orthogonalised Nesterov momentum for matrices, Nesterov's for all other parameters, as one.
 
     A group with "orthogonal": True is updated by Muon, its filters (out, in, h, w) taken as
-    matrices (out, in*h*w); any other group by AdamW at the same rate. Weight decay is decoupled in
-    both: w <- (1 - lr * weight_decay) * w. Works from torch 2.6, which has no Muon of its own
-    (torch.optim.Muon, from 2.9, takes matrices only and leaves the rest to a second optimiser).
+    matrices (out, in*h*w); any other group by plain Nesterov momentum. In a group with "sphere":
+    True (filters a norm follows, whose size has no effect) each filter bank is also kept at norm
+    sqrt(out) and the rate is the share it turns by in an update (Jordan 2024, airbench94_muon);
+    there weight decay has nothing to do and is left out. Elsewhere the decay is decoupled for
+    matrices, w <- (1 - lr * weight_decay) * w, and added to the gradient for the rest.
+    Works from torch 2.6, which has no Muon of its own (torch.optim.Muon, from 2.9, takes matrices
+    only and leaves the rest to a second optimiser).
 
     Source: Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks".
 
@@ -48,6 +51,7 @@ class Muon(torch.optim.Optimizer):
             "momentum": momentum,
             "weight_decay": weight_decay,
             "orthogonal": False,
+            "sphere": False,
         }
         super().__init__(params, defaults)
 
@@ -62,8 +66,6 @@ class Muon(torch.optim.Optimizer):
             parameters = [p for p in group["params"] if p.grad is not None]
             if not parameters:
                 continue
-            if group["weight_decay"]:
-                torch._foreach_mul_(parameters, 1.0 - group["lr"] * group["weight_decay"])
             if group["orthogonal"]:
                 self._update_matrices(parameters, group)
             else:
@@ -71,40 +73,46 @@ class Muon(torch.optim.Optimizer):
         return loss
 
     def _update_matrices(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
-        momentum = group["momentum"]
+        momentum, sphere = group["momentum"], group["sphere"]
+        if group["weight_decay"] and not sphere:
+            torch._foreach_mul_(parameters, 1.0 - group["lr"] * group["weight_decay"])
         by_shape: dict[torch.Size, list[tuple[Tensor, Tensor]]] = defaultdict(list)
-        for parameter in parameters:
-            gradient, state = parameter.grad, self.state[parameter]
-            assert gradient is not None
-            if "momentum_buffer" not in state:
-                state["momentum_buffer"] = torch.zeros_like(parameter)
-            average = state["momentum_buffer"].lerp_(gradient, 1.0 - momentum)
+        for parameter, direction in self._directions(parameters, momentum):
             # reshape, not view: a filter in channels_last memory has no (out, in*h*w) view.
-            update = gradient.lerp(average, momentum).reshape(len(parameter), -1)
+            update = direction.reshape(len(parameter), -1)
             by_shape[update.shape].append((parameter, update))
         for (rows, columns), pairs in by_shape.items():
             # One batched product for all filters of a shape: far fewer, larger kernels.
             updates = orthogonalize(torch.stack([update for _, update in pairs]))
-            size = group["lr"] * UPDATE_RMS * math.sqrt(max(rows, columns))
+            size = group["lr"] * (1.0 if sphere else UPDATE_RMS * math.sqrt(max(rows, columns)))
             for (parameter, _), update in zip(pairs, updates, strict=True):
+                if sphere:
+                    parameter.mul_(math.sqrt(rows) / parameter.norm().clamp_min(1e-12))
                 parameter.sub_(update.view(parameter.shape), alpha=size)
 
     def _update_others(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
-        first, second = ADAM_BETAS
+        if group["weight_decay"]:
+            for parameter in parameters:
+                assert parameter.grad is not None
+                parameter.grad.add_(parameter, alpha=group["weight_decay"])
+        pairs = list(self._directions(parameters, group["momentum"]))
+        torch._foreach_add_(
+            [parameter for parameter, _ in pairs],
+            [direction for _, direction in pairs],
+            alpha=-group["lr"],
+        )
+
+    def _directions(
+        self, parameters: list[Tensor], momentum: float
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Nesterov momentum as torch.optim.SGD has it: b <- m b + g, direction g + m b."""
         for parameter in parameters:
-            gradient, state = parameter.grad, self.state[parameter]
+            state, gradient = self.state[parameter], parameter.grad
             assert gradient is not None
-            if "num_updates" not in state:
-                state["num_updates"] = 0
-                state["exp_avg"] = torch.zeros_like(parameter)
-                state["exp_avg_sq"] = torch.zeros_like(parameter)
-            state["num_updates"] += 1
-            mean = state["exp_avg"].lerp_(gradient, 1.0 - first)
-            square = state["exp_avg_sq"].mul_(second)
-            square.addcmul_(gradient, gradient, value=1.0 - second)
-            unbiased = square.div(1.0 - second ** state["num_updates"]).sqrt_().add_(ADAM_EPSILON)
-            size = group["lr"] / (1.0 - first ** state["num_updates"])
-            parameter.addcdiv_(mean, unbiased, value=-size)
+            if "momentum_buffer" not in state:
+                state["momentum_buffer"] = torch.zeros_like(parameter)
+            buffer = state["momentum_buffer"].mul_(momentum).add_(gradient)
+            yield parameter, gradient.add(buffer, alpha=momentum)
 
 
 def orthogonalize(matrices: Tensor, steps: int = NEWTON_SCHULZ_STEPS) -> Tensor:

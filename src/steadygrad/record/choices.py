@@ -105,6 +105,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "momentum": (0, 0.9999),
     "weight_decay": (-1, math.inf),
     "bias_lr_factor": (0, 1000),
+    "head_lr_factor": (0, 1000),
     "warmup": (0, 1),
     "final_lr_fraction": (0, 1),
     "clip_norm": (0, math.inf),

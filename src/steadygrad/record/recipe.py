@@ -68,6 +68,7 @@ class Recipe:
         -1.0, "optimisation", "weight decay, not on norms and biases (-1: chosen)"
     )
     bias_lr_factor: float = option(1.0, "optimisation", "rate of norm biases over the rest")
+    head_lr_factor: float = option(1.0, "optimisation", "rate of the head's weight over the rest")
     schedule: str = option("auto", "optimisation", "learning-rate schedule by name")
     warmup: float = option(0.0, "optimisation", "share of the steps spent on linear warm-up")
     final_lr_fraction: float = option(
