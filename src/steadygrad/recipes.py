@@ -7,7 +7,8 @@ on the number, size and colour of the pictures and on the budget, never on a dat
 from __future__ import annotations
 
 import math
-from dataclasses import fields
+from dataclasses import dataclass, fields
+from functools import partial
 from typing import Any
 
 from steadygrad.images.dataset import Images
@@ -16,12 +17,19 @@ from steadygrad.record import Recipe
 SMALL_PICTURE = 63
 """Up to this side (pixels) pictures are shifted by whole pixels; above, cropped and zoomed."""
 LARGEST_BATCH = 512
-STEPS_PER_EPOCH = 30
+STEPS_PER_EPOCH = 20
 """A batch is at most this fraction of the data: fewer updates an epoch waste short runs."""
 DEFAULT_IMAGES = 600_000
 """Pictures a run without --epochs and --budget looks at, in all its epochs together ..."""
-DEFAULT_EPOCHS = (8, 40)
+DEFAULT_EPOCHS = (8, 30)
 """... within these bounds of epochs."""
+WIDTHS = (64, 48, 32, 24, 16)
+"""Of the fast net's first group, for small pictures."""
+SMALL_EPOCHS = 5.0
+FEW_IMAGES = 5000
+PHOTO_SIZES = (112, 96, 64)
+"""Working sizes for photos: multiples of 16, since others lose points (docs/recipes.md)."""
+PHOTO_EPOCHS = 12.0
 CONVNETS_WITH_NORMS = ("fast",)
 """Networks the Muon recipe was measured on."""
 
@@ -32,7 +40,7 @@ def resolve(recipe: Recipe, images: Images) -> Recipe:
     >>> from steadygrad.images.dataset import load_images
     >>> chosen = resolve(Recipe(lr=0.1), load_images("digits"))
     >>> chosen.model, chosen.lr, chosen.batch_size, chosen.flip
-    ('fast', 0.1, 32, 'none')
+    ('fast', 0.1, 64, 'none')
     """
     recipe = recipe.replace(image_size=images.size, channels=images.channels, resize=images.how)
     recipe = recipe.replace(model="fast" if recipe.model == "auto" else recipe.model)
@@ -48,9 +56,8 @@ def _fill(recipe: Recipe, rules: dict[str, Any]) -> Recipe:
     return recipe.replace(**still_open)
 
 
-def _length(recipe: Recipe, images: Images) -> dict[str, Any]:
+def _length(recipe: Recipe, num_images: int) -> dict[str, Any]:
     """Batch size and epochs, from the number of training pictures."""
-    num_images = len(images.train)
     size = 32
     largest = LARGEST_BATCH if recipe.image_size <= SMALL_PICTURE else 64
     while size < largest and 2 * size * STEPS_PER_EPOCH <= num_images:
@@ -123,6 +130,29 @@ def _optimisation(recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def fit_budget(recipe: Recipe, images: Images, *, started: float) -> Recipe:
-    """Choose network and resolution for the time the user gave."""
-    return recipe
+@dataclass(frozen=True)
+class Rung:
+    """One choice of network and resolution for a time budget, resolved."""
+
+    recipe: Recipe
+    fewest_epochs: float
+    """The run should see every picture at least this often, or a smaller rung does better."""
+
+
+def ladder(recipe: Recipe, image_size: int, channels: int, num_images: int) -> list[Rung]:
+    """The choices for `--model auto` under a budget, the most capable first."""
+    recipe = recipe.replace(image_size=image_size, channels=channels, model="fast")
+    if image_size <= SMALL_PICTURE:
+        widths = [width for width in WIDTHS if num_images >= FEW_IMAGES or width <= 32]
+        choices = [{"width": recipe.width or width} for width in widths]
+        fewest = SMALL_EPOCHS
+    else:
+        sizes = [size for size in PHOTO_SIZES if size <= image_size] or [image_size]
+        choices = [{"image_size": size} for size in sizes]
+        fewest = PHOTO_EPOCHS
+    rungs: list[Rung] = []
+    for choice in choices:
+        rung = Rung(_resolve(recipe.replace(**choice), num_images), fewest)
+        if rung not in rungs:
+            rungs.append(rung)
+    return rungs

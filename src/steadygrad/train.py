@@ -38,7 +38,7 @@ class Diverged(SteadygradError):
     """Loss or gradient are no longer numbers; the weights are those before `step`."""
 
     def __init__(self, step: int, loss: float, grad_norm: float | None, lr: float) -> None:
-        self.step = step
+        self.step, self.loss, self.grad_norm, self.lr = step, loss, grad_norm, lr
         what, value = ("loss", loss) if not math.isfinite(loss) else ("gradient's norm", grad_norm)
         super().__init__(
             f"The {what} became {value} in step {step} (learning rate {lr:g}); expected a finite "

@@ -10,49 +10,71 @@ MARGIN = 0.03
 REPLAN_BEYOND = 0.02
 """A new plan is made when the forecast misses the deadline by more than this share."""
 FIRST_FORECAST = 0.04
-"""Seconds per step are believed once this share of the steps is done ..."""
+"""The speed seen is believed once this share of the steps is done ..."""
 FEWEST_STEPS = 20
 """... and at least this many."""
 
 
 @dataclass
 class Budget:
-    """A deadline, the time the end of the run needs, and the speed seen so far.
+    """A deadline, what the end of the run needs, and the speed seen so far.
 
-    Speed is measured over whole stretches between two looks (evaluation and saving included),
-    because that is what the deadline pays for.
+    Work is counted in steps at full resolution; a step at the low resolution of the first
+    `low_share` of the run is `low_cost` of one. Speed is measured over whole stretches (looks and
+    saving included), because that is what the deadline pays for.
     """
 
     deadline: float
     """On the clock of `time.monotonic`."""
     reserve_seconds: float
     """Time for scoring, export and report after the last step."""
-    steps_at_start: int = 0
+    low_share: float = 0.0
+    low_cost: float = 1.0
+    work: float = 0.0
+    """Done since `begin`."""
     started: float = field(default_factory=time.monotonic)
+    steps_seen: int = 0
 
     def seconds_for_training(self) -> float:
         """What is left for steps, now."""
         return self.deadline - self.reserve_seconds - time.monotonic()
 
-    def steps_that_fit(self, seconds_per_step: float) -> int:
+    def mean_cost(self, progress: float) -> float:
+        """Work of an average step from `progress` to the end.
+
+        >>> Budget(0, 0, low_share=0.5, low_cost=0.5).mean_cost(0.0)
+        0.75
+        """
+        if progress >= 1.0:
+            return 1.0
+        low = max(0.0, self.low_share - progress) / (1.0 - progress)
+        return low * self.low_cost + (1.0 - low)
+
+    def steps_that_fit(self, seconds_per_full_step: float) -> int:
         """Steps that end in time at this speed, at least one."""
-        return max(1, int(self.seconds_for_training() * (1 - MARGIN) / seconds_per_step))
+        seconds = seconds_per_full_step * self.mean_cost(0.0)
+        return max(1, int(self.seconds_for_training() * (1 - MARGIN) / seconds))
 
-    def begin(self, step: int) -> None:
-        """Training starts now, at `step`."""
-        self.started, self.steps_at_start = time.monotonic(), step
+    def begin(self) -> None:
+        """Training starts now."""
+        self.started, self.work, self.steps_seen = time.monotonic(), 0.0, 0
 
-    def new_total(self, step: int, total: int) -> int | None:
+    def count(self, progress: float) -> None:
+        """A step was done, and `progress` reached."""
+        self.steps_seen += 1
+        self.work += self.low_cost if progress < self.low_share else 1.0
+
+    def new_total(self, step: int, total: int, progress: float) -> int | None:
         """A better total number of steps, or None while the plan holds."""
-        done = step - self.steps_at_start
-        if done < max(FEWEST_STEPS, FIRST_FORECAST * total) or step >= total:
+        if self.steps_seen < max(FEWEST_STEPS, FIRST_FORECAST * total) or step >= total:
             return None
-        seconds_per_step = (time.monotonic() - self.started) / done
-        forecast = (total - step) * seconds_per_step
+        per_work = (time.monotonic() - self.started) / self.work
+        per_step = per_work * self.mean_cost(progress)
+        forecast = (total - step) * per_step
         left = self.seconds_for_training()
         # The cushion shrinks with what is still to come: late in the run there is little left
         # that could go wrong.
         target = left - MARGIN * forecast
-        if abs(forecast - target) < REPLAN_BEYOND * max(left, 1.0) + 2 * seconds_per_step:
+        if abs(forecast - target) < REPLAN_BEYOND * max(left, 1.0) + 2 * per_step:
             return None
-        return step + max(1, int(target / seconds_per_step))
+        return step + max(1, int(target / per_step))

@@ -11,15 +11,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from steadygrad import checkpoint, rules
+from steadygrad import checkpoint
 from steadygrad.evaluate import Evaluation, evaluate
 from steadygrad.export import Parity, export, prove
-from steadygrad.fit.folder import RunFolder
 from steadygrad.fit.loop import Loop
 from steadygrad.fit.prepare import Prepared, versions
 from steadygrad.images.augment import Augmentation
 from steadygrad.images.dataset import Images, Subset
-from steadygrad.record import Finding, RecordWriter
+from steadygrad.record import Finding
 from steadygrad.report.data import ConfusedPair, Picture, ReportData
 from steadygrad.report.html import write_report
 from steadygrad.report.picture import thumbnail
@@ -50,7 +49,7 @@ def finish(loop: Loop, *, started: float) -> dict[str, Any]:
     began = time.monotonic()
     parity = export_and_prove(prepared.classifier, prepared.images, folder.path)
     seconds["export"] = time.monotonic() - began
-    findings = judge(prepared, folder)
+    findings = loop.judge()
     progress = loop.progress
     seconds |= {
         "waiting for data": progress.data_seconds,
@@ -59,11 +58,11 @@ def finish(loop: Loop, *, started: float) -> dict[str, Any]:
         "total": time.monotonic() - started,
     }
     summary = _summary(loop, scores, parity, findings, seconds, chosen_step)
-    folder.write_json("summary.json", summary)
     show.stage("writing the report")
     data = _report_data(loop, scores, summary, seconds)
     save_report_data(folder.path / "report.json", data)
     write_report(folder.path / "report.html", data)
+    folder.write_json("summary.json", summary)  # last: a run that has one is finished
     return summary
 
 
@@ -93,15 +92,6 @@ def export_and_prove(classifier: Any, images: Images, folder: Path) -> Parity:
     return parity
 
 
-def judge(prepared: Prepared, folder: RunFolder) -> list[Finding]:
-    """Run all rules over the record, and write what they find down in it."""
-    record = prepared.record
-    record.findings = rules.run(record)
-    folder.writer().flush()
-    RecordWriter.rewrite(folder.path / "record.jsonl", record)
-    return record.findings
-
-
 def _summary(
     loop: Loop,
     scores: dict[str, Evaluation],
@@ -113,11 +103,11 @@ def _summary(
     prepared, progress = loop.prepared, loop.progress
     steps = prepared.record.steps
     busy = progress.data_seconds + progress.compute_seconds
-    per_epoch = prepared.state.steps_per_epoch
+    epochs = round(len(steps) / prepared.state.steps_per_epoch, 2)
     return {
         **{name: score.to_dict() for name, score in scores.items()},
         "classes": list(prepared.images.classes),
-        "epochs": round(len(steps) / per_epoch, 2),
+        "epochs": int(epochs) if epochs.is_integer() else epochs,
         "steps": len(steps),
         "chosen_step": chosen_step,
         "stopped_early": progress.stopped_early,

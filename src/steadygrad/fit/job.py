@@ -9,7 +9,11 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 from steadygrad.errors import InputError
+from steadygrad.images.source.known import KNOWN
 from steadygrad.record import Epoch, Recipe, Step
+
+CHECKPOINT_SECONDS = 30.0
+"""Time between two checkpoints: what a power cut may cost."""
 
 
 @dataclass(frozen=True)
@@ -23,19 +27,23 @@ class Job:
     allow_broken: bool = False
     command: Sequence[str] = field(default_factory=list)
     """The command line, for the report."""
+    checkpoint_seconds: float = CHECKPOINT_SECONDS
 
     def to_dict(self) -> dict[str, Any]:
         """Ready for JSON; paths absolute, so that a resume works from anywhere."""
         values = dataclasses.asdict(self)
+        values["command"] = list(self.command)
         for name in ("data", "data_root"):
-            if values[name] and Path(values[name]).exists():
+            # A known name means that set, even where a folder is called so.
+            if values[name] and values[name] not in KNOWN and Path(values[name]).exists():
                 values[name] = str(Path(values[name]).resolve())
         return values
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
         """Read `to_dict`'s form."""
-        return cls(**values)
+        names = {field.name for field in dataclasses.fields(cls)}
+        return cls(**{name: value for name, value in values.items() if name in names})
 
 
 class Show(Protocol):
@@ -77,15 +85,19 @@ class Silent:
 
 
 def asked_recipe(path: str | None, typed: dict[str, Any]) -> Recipe:
-    """The recipe as asked: a recipe.json's fields, if given, and over them what was typed."""
-    recipe = Recipe()
-    if path is not None:
-        try:
-            text = Path(path).read_text(encoding="utf-8")
-        except OSError as error:
-            raise InputError(f"--recipe {path} can't be read: {error.strerror}.") from None
-        try:
-            recipe = Recipe.from_json(text)
-        except ValueError as error:
-            raise InputError(f"--recipe {path} is no recipe.json: {error}.") from None
+    """The recipe as asked: a recipe.json's fields, if given, and over them what was typed.
+
+    `path` may be the run folder that holds a recipe.json.
+    """
+    if path is None:
+        return Recipe().replace(**typed)
+    file = Path(path)
+    if file.is_dir():
+        file = file / "recipe.json"
+    try:
+        recipe = Recipe.from_json(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"--recipe '{file}' can't be read: {error.strerror}.") from None
+    except ValueError as error:
+        raise InputError(f"--recipe '{file}' is no recipe.json: {error}.") from None
     return recipe.replace(**typed)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import shlex
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
-from steadygrad import checkpoint
+import torch
+
+from steadygrad import checkpoint, rules
 from steadygrad.errors import SteadygradError
 from steadygrad.evaluate import evaluate
 from steadygrad.fit.budget import Budget
@@ -16,13 +19,11 @@ from steadygrad.fit.folder import RunFolder
 from steadygrad.fit.job import Show
 from steadygrad.fit.prepare import Prepared
 from steadygrad.fit.signals import Interrupted, StopSignals
-from steadygrad.record import Epoch, Event, Step
+from steadygrad.record import Epoch, Event, Finding, Step
 from steadygrad.train import Diverged, TrainingState, train
 
 LOOKS = 20
 """Most often the validation pictures are scored in a run: each look costs a forward pass."""
-CHECKPOINT_SECONDS = 30.0
-"""Time between two checkpoints: what a power cut may cost."""
 
 
 @dataclass
@@ -31,7 +32,8 @@ class Progress:
 
     best_accuracy: float = -1.0
     best_step: int = 0
-    looks_without_progress: int = 0
+    improved_step: int = 0
+    """The step of the last look that was better than all before; a tie is no progress."""
     loss_sum: float = 0.0
     loss_count: int = 0
     train_seconds: float = 0.0
@@ -42,13 +44,23 @@ class Progress:
     stopped_early: bool = False
 
 
-def look_is_due(state: TrainingState) -> bool:
-    """Whether to score the validation pictures: at epoch ends, thinned out, and at the end."""
+def look_is_due(state: TrainingState, patience: int = 0) -> bool:
+    """Whether to score the validation pictures: at epoch ends, thinned out, and at the end.
+
+    `patience`, in epochs, asks for looks at least that often.
+    """
     if state.steps_left == 0:
         return True
     epochs = math.ceil(state.total_steps / state.steps_per_epoch)
     every = max(1, math.ceil(epochs / LOOKS))
+    every = min(every, patience) if patience else every
     return state.step % (state.steps_per_epoch * every) == 0
+
+
+def is_finite(state: TrainingState) -> bool:
+    """Whether all weights and statistics of the network are numbers."""
+    tensors = state.classifier.state_dict().values()
+    return all(bool(torch.isfinite(tensor).all()) for tensor in tensors)
 
 
 @dataclass
@@ -68,36 +80,55 @@ class Loop:
 
     def run(self, signals: StopSignals) -> None:
         """Train to the end, or until a signal, a deadline or lack of progress says stop."""
-        recipe, state = self.prepared.recipe, self.state
-        self.show.stage("training", state.total_steps)
-        if state.step == 0:
+        if self.progress.stopped_early:
+            return  # an earlier process came to the end of training, and no further
+        self.show.stage("training", self.state.total_steps)
+        go_on = f"Go on with: steadygrad train --resume {shlex.quote(str(self.folder.path))}"
+        signals.message = f"Stopped at once; the checkpoint before is kept. {go_on}"
+        if self.state.step == 0:
             self.save()
-        saved = began = time.monotonic()
-        if self.budget:
-            self.budget.begin(state.step)
-        seconds_before = self.progress.train_seconds
         try:
-            for step in train(state, self.prepared.batches, recipe):
-                self._note(step)
-                self.progress.train_seconds = seconds_before + time.monotonic() - began
-                if look_is_due(self.state) and self._look():
-                    break
-                self._replan()
-                if signals.number is not None:
-                    self._leave(signals.number)
-                if time.monotonic() - saved > CHECKPOINT_SECONDS:
-                    self.save()
-                    saved = time.monotonic()
+            with signals.held():
+                self._train(signals)
         except Diverged as error:
             self._diverged(error)
-        self.progress.train_seconds = seconds_before + time.monotonic() - began
+        if not is_finite(self.state):
+            self._lost()
         self.save()
+        signals.message = f"Stopped after training; the weights are saved. {go_on}"
+        if signals.number is not None:
+            at = f"step {self.state.step} of {self.state.total_steps}"
+            raise Interrupted(f"Stopped at {at}; everything is saved. {go_on}", signals.number)
+
+    def _train(self, signals: StopSignals) -> None:
+        state, progress, recipe = self.state, self.progress, self.prepared.recipe
+        saved = began = time.monotonic()
+        if self.budget:
+            self.budget.begin()
+        seconds_before = progress.train_seconds
+        for step in train(state, self.prepared.batches, recipe):
+            self._note(step)
+            progress.train_seconds = seconds_before + time.monotonic() - began
+            if look_is_due(state, recipe.patience) and self._look():
+                break
+            self._replan()
+            if signals.number is not None:
+                break
+            if time.monotonic() - saved >= self.prepared.job.checkpoint_seconds:
+                self.save()
+                saved = time.monotonic()
+        progress.train_seconds = seconds_before + time.monotonic() - began
 
     def save(self, name: str = "last") -> None:
-        """Write a checkpoint, the record before it."""
+        """Write a checkpoint, the record before it.
+
+        Weights that are no numbers any more are not written: the next step ends the run, and the
+        good ones saved before stay.
+        """
         self.folder.writer().flush()
-        extra: dict[str, Any] = {"progress": vars(self.progress)}
-        checkpoint.save(self.folder.path / "checkpoint", self.state, extra, name)
+        if is_finite(self.state):
+            extra: dict[str, Any] = {"progress": vars(self.progress)}
+            checkpoint.save(self.folder.path / "checkpoint", self.state, extra, name)
 
     def _note(self, step: Step) -> None:
         progress = self.progress
@@ -128,7 +159,7 @@ class Loop:
                     prepared.classifier, prepared.images.val, precision=prepared.recipe.precision
                 )
                 epoch.val_loss, epoch.val_accuracy = scores.loss, scores.accuracy
-            stop = self._compare(scores.accuracy)
+            stop = self._compare(scores.accuracy if math.isfinite(scores.loss) else -1.0)
         progress.evaluate_seconds += time.monotonic() - began
         self.folder.writer().write(epoch)
         prepared.record.add(epoch)
@@ -144,26 +175,27 @@ class Loop:
 
     def _compare(self, accuracy: float) -> bool:
         """Keep the best weights; True when patience has run out."""
-        progress, patience = self.progress, self.prepared.recipe.patience
+        state, progress, patience = self.state, self.progress, self.prepared.recipe.patience
         # A tie goes to the later weights: they have seen more.
-        if accuracy >= progress.best_accuracy:
-            improved = accuracy > progress.best_accuracy
-            progress.best_accuracy, progress.best_step = accuracy, self.state.step
-            progress.looks_without_progress = 0 if improved else progress.looks_without_progress + 1
+        if accuracy >= max(progress.best_accuracy, 0.0):
+            if accuracy > progress.best_accuracy:
+                progress.improved_step = state.step
+            progress.best_accuracy, progress.best_step = accuracy, state.step
             self.save("best")
-        else:
-            progress.looks_without_progress += 1
-        if patience and progress.looks_without_progress >= patience:
+        if patience and state.step - progress.improved_step >= patience * state.steps_per_epoch:
             progress.stopped_early = True
-            self.tell("stopped", f"No progress in {patience} looks at the validation pictures.")
+            self.tell("stopped", f"No progress in {patience} epochs: stopped early.")
             return True
         return False
 
     def _replan(self) -> None:
         state = self.state
-        if self.budget is None or state.step % 10:
+        if self.budget is None:
             return
-        total = self.budget.new_total(state.step, state.total_steps)
+        self.budget.count(state.progress)
+        if state.step % 10:
+            return
+        total = self.budget.new_total(state.step, state.total_steps, state.progress)
         if total is not None and total != state.total_steps:
             self.tell(
                 "replanned",
@@ -179,20 +211,28 @@ class Loop:
         self.prepared.record.add(event)
         self.show.say(text)
 
-    def _leave(self, number: int) -> None:
-        self.save()
-        raise Interrupted(
-            f"Stopped at step {self.state.step} of {self.state.total_steps}; everything is saved. "
-            f"Go on with: steadygrad train --resume {self.folder.path}",
-            number,
-        )
+    def judge(self) -> list[Finding]:
+        """Run all rules over the record, and write what they find down in it."""
+        record = self.prepared.record
+        record.findings = rules.run(record)
+        self.folder.save_record(record)
+        return record.findings
 
     def _diverged(self, error: Diverged) -> None:
         """Write the broken step down, so that rules see it, and stop; the checkpoint stays."""
-        last = self.prepared.record.steps[-1:]
-        lr = last[0].lr if last else self.state.lr
-        self.folder.writer().write(Step(error.step, self.state.epoch, math.nan, lr, 0))
-        self.folder.writer().flush()
+        self.prepared.record.add(
+            Step(error.step, self.state.epoch, error.loss, error.lr, 0, grad_norm=error.grad_norm)
+        )
+        self.judge()
+        raise SteadygradError(f"{error} {self._kept()}") from error
+
+    def _lost(self) -> None:
+        """The last update left no numbers: nothing to score or export."""
+        self.judge()
         raise SteadygradError(
-            f"{error} The last good state is kept in {self.folder.path / 'checkpoint'}."
-        ) from error
+            f"The weights are no finite numbers after step {self.state.step}. Try a smaller --lr, "
+            f"some --warmup 0.1 or --clip-norm 1. {self._kept()}"
+        )
+
+    def _kept(self) -> str:
+        return f"The last good state is kept in {self.folder.path / 'checkpoint'}."

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 import os
 import platform
 import time
@@ -17,7 +16,6 @@ import torch
 from steadygrad import machine, recipes
 from steadygrad.build import build, initial_facts, make_batches
 from steadygrad.errors import InputError
-from steadygrad.fit.budget import Budget
 from steadygrad.fit.folder import RunFolder
 from steadygrad.fit.job import Job, Show
 from steadygrad.images.batches import Batches
@@ -29,10 +27,6 @@ from steadygrad.record.store import write_text
 from steadygrad.train import TrainingState, start
 
 PACKAGES = ("steadygrad", "torch", "numpy", "pillow", "simplejpeg", "onnx", "onnxruntime")
-RESERVE_SECONDS = 8.0
-"""Writing the export and the report takes about this long ..."""
-RESERVE_EVALUATIONS = 1.6
-"""... and scoring all held-out and test pictures in fp32 this many times their training cost."""
 
 
 @dataclass
@@ -48,7 +42,6 @@ class Prepared:
     state: TrainingState
     record: Record
     decode_seconds: float
-    reserve_seconds: float = RESERVE_SECONDS
 
 
 def load_pictures(job: Job, recipe: Recipe, show: Show, *, to_train: bool = True) -> Images:
@@ -87,9 +80,11 @@ def like_backbone(recipe: Recipe) -> Recipe:
     )
 
 
-def prepare(job: Job, asked: Recipe, show: Show, *, started: float) -> Prepared:
-    """Do everything that comes before the first step of a new run."""
-    recipe = use_machine(asked)
+def prepare(job: Job, asked: Recipe, recipe: Recipe, show: Show) -> Prepared:
+    """Do everything that comes before the first step of a new run.
+
+    `asked` is the recipe as the user gave it, `recipe` the same with the machine's ways.
+    """
     recipe = like_backbone(recipe)
     began = time.monotonic()
     images = load_pictures(job, recipe, show)
@@ -98,8 +93,6 @@ def prepare(job: Job, asked: Recipe, show: Show, *, started: float) -> Prepared:
         show.say(note)
     show.stage("choosing")
     recipe = recipes.resolve(recipe, images)
-    if not recipe.start_from:
-        recipe = recipes.fit_budget(recipe, images, started=started)
     classifier = build(recipe, images)
     record = Record()
     recipe = _probe(recipe, images, classifier, record, show)
@@ -159,49 +152,6 @@ def _probe(
     record.add(Event(0, "probe", found.sentence, {"table": found.table}))
     show.say(found.sentence)
     return recipe.replace(precision=found.precision, memory_format=found.memory_format)
-
-
-def plan_budget(prepared: Prepared, started: float, show: Show) -> Budget | None:
-    """Choose the number of steps for the time the user gave; None without a budget."""
-    recipe, state = prepared.recipe, prepared.state
-    if not recipe.budget_seconds:
-        return None
-    seconds_per_step = _measure_step(prepared)
-    per_image = seconds_per_step / recipe.batch_size
-    scored = len(prepared.images.val) + len(prepared.images.test)
-    reserve = RESERVE_SECONDS + RESERVE_EVALUATIONS * per_image * scored
-    budget = Budget(started + recipe.budget_seconds, reserve)
-    state.total_steps = budget.steps_that_fit(seconds_per_step)
-    epochs = max(1, math.ceil(state.total_steps / state.steps_per_epoch))
-    prepared.recipe = recipe.replace(epochs=epochs)
-    text = (
-        f"{1 / per_image:,.0f} images/s: {state.total_steps} steps, "
-        f"{state.total_steps / state.steps_per_epoch:.1f} epochs, fit into the budget."
-    )
-    prepared.record.add(Event(0, "budget", text, {"total_steps": state.total_steps}))
-    show.say(text)
-    return budget
-
-
-def _measure_step(prepared: Prepared) -> float:
-    """Seconds of one whole training step, data included, on a copy: nothing of the run moves."""
-    import copy
-
-    from steadygrad.train import train
-
-    state = start(copy.deepcopy(prepared.classifier), prepared.recipe, len(prepared.batches))
-    times: list[float] = []
-    began = last = time.monotonic()
-    steps = train(state, prepared.batches, prepared.recipe)
-    for _ in steps:
-        now = time.monotonic()
-        times.append(now - last)
-        last = now
-        if (len(times) >= 4 and now - began > 2.0) or len(times) >= 12:
-            break
-    steps.close()
-    settled = sorted(times[1:]) or times
-    return settled[len(settled) // 2]
 
 
 def _facts(prepared: Prepared) -> Facts:

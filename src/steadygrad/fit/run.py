@@ -16,11 +16,11 @@ from steadygrad.fit.finish import export_and_prove, finish
 from steadygrad.fit.folder import RunFolder
 from steadygrad.fit.job import Job, Show, Silent
 from steadygrad.fit.loop import Loop, Progress
+from steadygrad.fit.plan import fit_budget, plan_budget
 from steadygrad.fit.prepare import (
     Prepared,
     like_backbone,
     load_pictures,
-    plan_budget,
     prepare,
     prepare_again,
     recipe_file,
@@ -31,7 +31,7 @@ from steadygrad.fit.signals import StopSignals
 from steadygrad.images.dataset import Images, Subset
 from steadygrad.models.classifier import Classifier
 from steadygrad.models.summary import NOTE, layer_table, total
-from steadygrad.record import Recipe, RecordWriter, write_json
+from steadygrad.record import Recipe
 from steadygrad.report.text import findings_text
 
 
@@ -49,34 +49,42 @@ def run(job: Job, asked: Recipe, *, show: Show | None = None) -> dict[str, Any]:
         RunFolder.create(job.out, name, overwrite=job.overwrite) as folder,
         StopSignals() as signals,
     ):
-        prepared = prepare(job, asked, show, started=started)
+        recipe = fit_budget(job, use_machine(asked), show, started=started)
+        prepared = prepare(job, asked, recipe, show)
         budget = plan_budget(prepared, started, show)
-        if job.overwrite:
-            folder.clear()
-        folder.write_json("recipe.json", recipe_file(prepared))
+        folder.clear()
         write_splits(folder, prepared.images)
-        RecordWriter.rewrite(folder.path / "record.jsonl", prepared.record)
+        folder.save_record(prepared.record)
+        folder.write_json("recipe.json", recipe_file(prepared))  # last: from here it is a run
         _introduce(prepared, folder, show)
         loop = Loop(folder, prepared, show, budget)
         loop.run(signals)
         return finish(loop, started=started)
 
 
-def resume(path: str, *, show: Show | None = None) -> dict[str, Any]:
-    """Go on with an interrupted run, exactly where its last checkpoint stands."""
+def resume(
+    path: str, *, checkpoint_seconds: float | None = None, show: Show | None = None
+) -> dict[str, Any]:
+    """Go on with an interrupted run, exactly where its last checkpoint stands.
+
+    A run with a budget takes the number of steps it had planned: the time is spent already.
+    """
     started = time.monotonic()
     show = show or Silent()
     with RunFolder.open(path) as folder, StopSignals() as signals:
         if (folder.path / "summary.json").exists():
-            raise InputError(f"The run in {path} is finished; there is nothing to go on with.")
+            raise InputError(f"The run in '{path}' is finished; there is nothing to go on with.")
+        signals.message = "Stopped before training went on; the run is as it was."
         values = folder.read_json("recipe.json")
+        if checkpoint_seconds is not None:
+            values["job"]["checkpoint_seconds"] = checkpoint_seconds
         prepared = prepare_again(folder, values, show)
         prepared.state.total_steps = values["total_steps"]
         extra: dict[str, Any] = {"progress": {}}
         if checkpoint.path_of(folder.path / "checkpoint").exists():
             extra = checkpoint.load(folder.path / "checkpoint", prepared.state)
         prepared.record.drop_after(prepared.state.step)
-        RecordWriter.rewrite(folder.path / "record.jsonl", prepared.record)
+        folder.save_record(prepared.record)
         loop = Loop(folder, prepared, show, progress=Progress(**extra["progress"]))
         loop.tell("resumed", f"Resumed at step {prepared.state.step}.")
         loop.run(signals)
@@ -140,7 +148,7 @@ def export_again(path: str, *, show: Show | None = None) -> dict[str, Any]:
         parity = export_and_prove(classifier, images, folder.path).to_dict()
         if (folder.path / "summary.json").exists():
             summary = folder.read_json("summary.json")
-            write_json(folder.path / "summary.json", {**summary, "parity": parity})
+            folder.write_json("summary.json", {**summary, "parity": parity})
         return parity
 
 

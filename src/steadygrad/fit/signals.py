@@ -1,9 +1,11 @@
-"""Ctrl-C and SIGTERM as a wish that the loop reads, instead of an exception anywhere."""
+"""Ctrl-C and SIGTERM: obeyed at once, but between two steps while there is something to save."""
 
 from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, Self
 
@@ -11,7 +13,7 @@ from steadygrad.errors import SteadygradError
 
 
 class Interrupted(SteadygradError):
-    """The run was asked to stop, saved its state and left."""
+    """The run was asked to stop and left; what it says tells how to go on."""
 
     def __init__(self, message: str, signal_number: int) -> None:
         super().__init__(message)
@@ -19,13 +21,17 @@ class Interrupted(SteadygradError):
 
 
 class StopSignals:
-    """While entered, a first SIGINT or SIGTERM only sets `number`; a second is obeyed at once.
+    """While entered, SIGINT and SIGTERM end the run with Interrupted and the sentence `message`.
 
-    Outside the main thread, where Python allows no handlers, signals keep their meaning.
+    Within `held` the first signal only sets `number`, for the loop to read between two steps; a
+    second one is obeyed at once. Outside the main thread, where Python allows no handlers, signals
+    keep their meaning.
     """
 
     def __init__(self) -> None:
         self.number: int | None = None
+        self.message = "Stopped before training began; there is nothing to keep."
+        self._held = False
         self._old: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
@@ -42,8 +48,21 @@ class StopSignals:
     ) -> None:
         for number, handler in self._old.items():
             signal.signal(number, handler)
+        if isinstance(error, KeyboardInterrupt) and self.number is not None:
+            raise Interrupted(self.message, self.number) from None
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """A stretch in which a first signal waits until somebody looks at `number`."""
+        self._held = True
+        try:
+            yield
+        finally:
+            self._held = False
 
     def _note(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        if self.number is not None:
-            raise KeyboardInterrupt
+        waits = self._held and self.number is None
         self.number = number
+        if not waits:
+            # No SteadygradError: libraries catch Exception in places and would go on.
+            raise KeyboardInterrupt

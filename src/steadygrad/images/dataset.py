@@ -19,7 +19,7 @@ from steadygrad.images.split import given_split, split, split_notes
 from steadygrad.record import Recipe
 
 MAX_BROKEN_FRACTION = 0.1
-MAX_SIZE = 128
+MAX_SIZE = 112
 """Pixels. Twice the side costs four times the time; photos of one subject are told apart here."""
 MIN_SIZE = 32
 SIZE_STEP = 16
@@ -195,7 +195,7 @@ def decode_and_audit(
 def choose_size(source: Source, headers: Sequence[Header]) -> int:
     """The working side in pixels: an array's own, else near the median shorter side of the files.
 
-    Files: the nearest multiple of 16, within 32 … 128. Arrays: their longer side, at most 128.
+    Files: the nearest multiple of 16, within 32 … 112. Arrays: their longer side, at most 112.
 
     >>> files = [Header("JPEG", "RGB", 640, 100)] * 3
     >>> choose_size(Source("photos", None, ("a", "b"), [], np.zeros(0, np.int64), []), files)
