@@ -30,7 +30,10 @@ def build(recipe: Recipe, images: Images) -> Classifier:
     """
     if recipe.start_from:
         return start_classifier_from(
-            recipe.start_from, images.classes, generator=generator(recipe.seed, "init")
+            recipe.start_from,
+            images.classes,
+            {"dropout": recipe.dropout},
+            generator=generator(recipe.seed, "init"),
         )
     train = images.train
     preprocess = Preprocess.fit(recipe.preprocess, train.pixels, train.indices)
@@ -107,4 +110,6 @@ def initial_facts(classifier: Classifier, subset: Subset, recipe: Recipe) -> dic
         "symmetric_layers": symmetric_layers(classifier.network),
         "loss": float(nn.functional.cross_entropy(logits.float(), labels)),
         "num_classes": logits.shape[1],
+        "class_weights": recipe.class_weights,
+        "start_from": recipe.start_from,
     }

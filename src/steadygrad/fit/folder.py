@@ -108,8 +108,8 @@ class RunFolder:
         """Write one JSON file of the folder, whole or not at all."""
         write_json(self.path / name, value)
 
-    def read_json(self, name: str) -> dict[str, Any]:
-        """Read one JSON file of the folder."""
+    def read_json(self, name: str, *keys: str) -> dict[str, Any]:
+        """Read one JSON file of the folder, which must hold these keys."""
         path = self.path / name
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
@@ -117,8 +117,8 @@ class RunFolder:
             raise InputError(f"'{self.path}' holds no {name}; did the run finish?") from None
         except ValueError as error:
             raise SteadygradError(f"'{path}' is damaged: {error}.") from None
-        if not isinstance(values, dict):
-            raise SteadygradError(f"'{path}' is damaged: it holds no JSON object.")
+        if not isinstance(values, dict) or not values.keys() >= set(keys):
+            raise SteadygradError(f"'{path}' is damaged: expected {', '.join(keys)} in it.")
         return values
 
     def load_record(self) -> Record:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +30,8 @@ class Job:
     command: Sequence[str] = field(default_factory=list)
     """The command line, for the report."""
     checkpoint_seconds: float = CHECKPOINT_SECONDS
+    folder: str = field(default_factory=os.getcwd)
+    """The working folder: where a network of the user's own is imported from."""
 
     def to_dict(self) -> dict[str, Any]:
         """Ready for JSON; paths absolute, so that a resume works from anywhere."""
@@ -35,8 +39,8 @@ class Job:
         values["command"] = list(self.command)
         for name in ("data", "data_root"):
             # A known name means that set, even where a folder is called so.
-            if values[name] and values[name] not in KNOWN and Path(values[name]).exists():
-                values[name] = str(Path(values[name]).resolve())
+            if values[name] and values[name] not in KNOWN and os.path.exists(values[name]):
+                values[name] = os.path.abspath(values[name])
         return values
 
     @classmethod
@@ -44,6 +48,23 @@ class Job:
         """Read `to_dict`'s form."""
         names = {field.name for field in dataclasses.fields(cls)}
         return cls(**{name: value for name, value in values.items() if name in names})
+
+
+def with_absolute_paths(recipe: Recipe) -> Recipe:
+    """The recipe with the places of a backbone and of a network's file good from anywhere."""
+    if recipe.start_from:
+        recipe = recipe.replace(start_from=os.path.abspath(recipe.start_from))
+    file, colon, name = recipe.model.rpartition(":")
+    if file.endswith(".py"):
+        recipe = recipe.replace(model=os.path.abspath(file) + colon + name)
+    return recipe
+
+
+def find_code(recipe_file: dict[str, Any]) -> None:
+    """Let a network of the user's own be imported from the folder its run was started in."""
+    folder = recipe_file.get("job", {}).get("folder")
+    if folder and folder not in sys.path:
+        sys.path.append(folder)
 
 
 class Show(Protocol):

@@ -79,7 +79,8 @@ def num_training_pictures(source: Source, recipe: Recipe) -> int:
 
 def _stand_in(recipe: Recipe, num_classes: int) -> Classifier:
     """A classifier of the recipe's network whose weights and statistics mean nothing."""
-    size, channels = recipe.train_size or recipe.image_size, recipe.channels
+    size = recipe.train_size if recipe.train_size > 0 else recipe.image_size
+    channels = recipe.channels
     preprocess = Preprocess("channel-mean-std", (channels, size, size))
     with torch.random.fork_rng(devices=[]):
         network = build_network(recipe, num_classes, channels, size)

@@ -23,6 +23,7 @@ from steadygrad.images.dataset import Images, load_images
 from steadygrad.models.classifier import Classifier, read_model
 from steadygrad.models.summary import layer_table
 from steadygrad.record import Event, Facts, Recipe, Record
+from steadygrad.record.recipe import spelled
 from steadygrad.record.store import write_text
 from steadygrad.train import TrainingState, start
 
@@ -67,17 +68,31 @@ def use_machine(recipe: Recipe) -> Recipe:
 
 
 def like_backbone(recipe: Recipe) -> Recipe:
-    """With --from: the working size, channels, resizing, preprocessing and network of that run."""
+    """With --from: the working size, channels, resizing, preprocessing and network of that run.
+
+    Dropout may be asked for anew; anything else that contradicts that run is an InputError.
+    """
     if not recipe.start_from:
         return recipe
     _, values = read_model(recipe.start_from)
-    return recipe.replace(
-        image_size=int(values["image_size"]),
-        channels=int(values["channels"]),
-        resize=values["resize"],
-        preprocess=values["preprocess"]["name"],
+    brought = {
+        "image_size": int(values["image_size"]),
+        "channels": int(values["channels"]),
+        "resize": values["resize"],
+        "preprocess": values["preprocess"]["name"],
         **values["model"],
-    )
+    }
+    if recipe.dropout:
+        brought["dropout"] = recipe.dropout
+    nothing_asked = Recipe()
+    for name, value in brought.items():
+        asked = getattr(recipe, name)
+        if asked not in (value, getattr(nothing_asked, name)):
+            raise InputError(
+                f"--from '{recipe.start_from}' brings its own {spelled(name)}, {value}; --"
+                f"{spelled(name)} {asked} can't be had with it. Leave that option out."
+            )
+    return recipe.replace(**brought)
 
 
 def prepare(job: Job, asked: Recipe, recipe: Recipe, show: Show) -> Prepared:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from steadygrad.errors import InputError
 from steadygrad.evaluate import evaluate
 from steadygrad.fit.finish import export_and_prove, finish
 from steadygrad.fit.folder import RunFolder
-from steadygrad.fit.job import Job, Show, Silent
+from steadygrad.fit.job import Job, Show, Silent, find_code, with_absolute_paths
 from steadygrad.fit.loop import Loop, Progress
 from steadygrad.fit.plan import fit_budget, plan_budget
 from steadygrad.fit.prepare import (
@@ -25,6 +26,7 @@ from steadygrad.fit.prepare import (
     prepare_again,
     recipe_file,
     use_machine,
+    versions,
     write_splits,
 )
 from steadygrad.fit.signals import StopSignals
@@ -44,7 +46,8 @@ def run(job: Job, asked: Recipe, *, show: Show | None = None) -> dict[str, Any]:
     started = time.monotonic()
     show = show or Silent()
     asked.check()
-    name = Path(job.data).resolve().name if Path(job.data).exists() else job.data
+    asked = with_absolute_paths(asked)
+    name = Path(job.data).resolve().name if os.path.exists(job.data) else job.data
     with (
         RunFolder.create(job.out, name, overwrite=job.overwrite) as folder,
         StopSignals() as signals,
@@ -75,9 +78,11 @@ def resume(
         if (folder.path / "summary.json").exists():
             raise InputError(f"The run in '{path}' is finished; there is nothing to go on with.")
         signals.message = "Stopped before training went on; the run is as it was."
-        values = folder.read_json("recipe.json")
+        values = folder.read_json("recipe.json", "recipe", "asked", "total_steps", "job", "data")
         if checkpoint_seconds is not None:
             values["job"]["checkpoint_seconds"] = checkpoint_seconds
+        _compare_versions(values.get("versions", {}), show)
+        find_code(values)
         prepared = prepare_again(folder, values, show)
         prepared.state.total_steps = values["total_steps"]
         extra: dict[str, Any] = {"progress": {}}
@@ -89,6 +94,17 @@ def resume(
         loop.tell("resumed", f"Resumed at step {prepared.state.step}.")
         loop.run(signals)
         return finish(loop, started=started)
+
+
+def _compare_versions(before: dict[str, str], show: Show) -> None:
+    """Say where another version may make the resumed run differ from an uninterrupted one."""
+    changed = [
+        f"{name} {before[name]} → {now}"
+        for name, now in versions().items()
+        if before.get(name, now) != now
+    ]
+    if changed:
+        show.say(f"Versions changed since the run began ({', '.join(changed)}): numbers may too.")
 
 
 def _introduce(prepared: Prepared, folder: RunFolder, show: Show) -> None:
@@ -140,7 +156,8 @@ def export_again(path: str, *, show: Show | None = None) -> dict[str, Any]:
     """Write a finished run's model.onnx again and prove it on the run's own pictures."""
     show = show or Silent()
     with RunFolder.open(path) as folder:
-        values = folder.read_json("recipe.json")
+        values = folder.read_json("recipe.json", "recipe", "job")
+        find_code(values)
         recipe = use_machine(Recipe.from_dict(values["recipe"]))
         classifier = Classifier.load(folder.path)
         images = load_pictures(Job.from_dict(values["job"]), recipe, show)
@@ -166,9 +183,10 @@ def evaluate_model(
     the model was trained on are named in the result as "seen_in_training".
     """
     show = show or Silent()
+    folder = RunFolder.open(model if os.path.isdir(model) else str(Path(model).parent))
+    values = folder.read_json("recipe.json", "recipe", "data")
+    find_code(values)
     classifier = Classifier.load(model)
-    folder = Path(model) if Path(model).is_dir() else Path(model).parent
-    values = RunFolder.open(str(folder)).read_json("recipe.json")
     recipe = use_machine(Recipe.from_dict(values["recipe"]))
     recipe = recipe.replace(
         image_size=classifier.image_size, channels=classifier.channels, resize=classifier.resize

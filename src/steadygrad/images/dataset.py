@@ -129,14 +129,14 @@ def load_images(
     Of the recipe: image_size, channels and resize (0 and "auto" are chosen), seed, val_fraction,
     test_fraction, threads. Broken files are left out and listed in `audit.broken`; over 10 % of
     them, or a class without training pictures, raises InputError. With `to_train` False the data
-    is only to be scored: given splits may lack train.
+    is only to be scored: given splits may lack train, and one class is enough.
 
     >>> images = load_images("digits")
     >>> len(images.classes), images.size, images.channels, len(images.val) > 100
     (10, 8, 1, True)
     """
     recipe = recipe or Recipe()
-    source = open_source(data, data_root)
+    source = open_source(data, data_root, min_classes=2 if to_train else 1)
     images = decode_and_audit(source, recipe, cache_dir, progress)
     found = images.audit
     if found.broken_fraction > MAX_BROKEN_FRACTION and not allow_broken:
@@ -165,7 +165,7 @@ def audit_data(
     progress: Progress | None = None,
 ) -> Audit:
     """Audit DATA without training on it; nothing found stops it."""
-    source = open_source(data, data_root)
+    source = open_source(data, data_root, min_classes=1)
     return decode_and_audit(source, Recipe(), cache_dir, progress).audit
 
 

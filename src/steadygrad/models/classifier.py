@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from steadygrad.errors import InputError
 from steadygrad.models.build import build_network
 from steadygrad.preprocess import Preprocess
 from steadygrad.record.recipe import Recipe
+from steadygrad.record.store import write_bytes
 
 WEIGHTS_FILE = "model.safetensors"
 DESCRIPTION_FILE = "model.json"
@@ -86,14 +87,9 @@ class Classifier(nn.Module):
         """Write model.safetensors and model.json into `folder`, each replaced as a whole."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        weights = folder / WEIGHTS_FILE
-        temporary = weights.with_name(f".{WEIGHTS_FILE}.{os.getpid()}")
-        save_file(plain_state(self), temporary)
-        os.replace(temporary, weights)
-        description = folder / DESCRIPTION_FILE
-        temporary = description.with_name(f".{DESCRIPTION_FILE}.{os.getpid()}")
-        temporary.write_text(json.dumps(self.to_dict(), indent=1), encoding="utf-8")
-        os.replace(temporary, description)
+        write_bytes(folder / WEIGHTS_FILE, to_bytes(plain_state(self)))
+        text = json.dumps(self.to_dict(), indent=1)  # all ASCII, whatever the names
+        write_bytes(folder / DESCRIPTION_FILE, text.encode())
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:

@@ -12,7 +12,7 @@ import dataclasses
 import json
 import math
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from steadygrad.errors import InputError, choose, nearest
 from steadygrad.record.choices import CHOICES, RANGES
@@ -43,7 +43,7 @@ class Recipe:
     test_fraction: float = option(0.2, "images", "share for the test split where none is given")
     preprocess: str = option("channel-mean-std", "images", "statistics fitted on the train split")
     train_size: int = option(
-        0, "images", "side of the augmented training pictures (0: the working size)"
+        -1, "images", "side of the training pictures (0: the working size, -1: chosen)"
     )
 
     model: str = option("auto", "network", "network by name, or package.module:callable")
@@ -63,14 +63,22 @@ class Recipe:
     base_batch_size: int = option(
         0, "optimisation", "batch size --lr is meant for: scales the rate linearly (0: no scaling)"
     )
-    momentum: float = option(0.9, "optimisation", "momentum, where the optimiser has one")
+    momentum: float = option(
+        -1.0, "optimisation", "momentum, where the optimiser has one (-1: chosen)"
+    )
     weight_decay: float = option(
         -1.0, "optimisation", "weight decay, not on norms and biases (-1: chosen)"
     )
-    bias_lr_factor: float = option(1.0, "optimisation", "rate of norm biases over the rest")
-    head_lr_factor: float = option(1.0, "optimisation", "rate of the head's weight over the rest")
+    bias_lr_factor: float = option(
+        -1.0, "optimisation", "rate of norm biases over the rest (-1: chosen)"
+    )
+    head_lr_factor: float = option(
+        -1.0, "optimisation", "rate of the head's weight over the rest (-1: chosen)"
+    )
     schedule: str = option("auto", "optimisation", "learning-rate schedule by name")
-    warmup: float = option(0.0, "optimisation", "share of the steps spent on linear warm-up")
+    warmup: float = option(
+        -1.0, "optimisation", "share of the steps spent on linear warm-up (-1: chosen)"
+    )
     final_lr_fraction: float = option(
         0.0, "optimisation", "last rate over the peak, where the schedule ends low"
     )
@@ -157,7 +165,12 @@ class Recipe:
     def from_json(cls, text: str) -> Self:
         """Read recipe.json; keys beside "recipe" (versions, fingerprint) are left alone."""
         values = json.loads(text)
-        return cls.from_dict(values.get("recipe", values))
+        if isinstance(values, dict):
+            values = cast("dict[str, Any]", values)
+            values = values.get("recipe", values)
+        if not isinstance(values, dict):
+            raise InputError("A recipe is a JSON object of field names and values.")
+        return cls.from_dict(cast("dict[str, Any]", values))
 
 
 SPELLING = {"start_from": "from", "budget_seconds": "budget"}
@@ -175,6 +188,10 @@ def spelled(name: str) -> str:
 
 def _read_value(key: str, value: Any, kind: type) -> Any:
     try:
+        if isinstance(value, str) != (kind is str) and value != "inf":
+            raise ValueError
+        if kind is int and value != int(value):
+            raise ValueError
         return kind(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise InputError(f"Recipe field '{key}' is {value!r}; expected {kind.__name__}.") from None

@@ -114,12 +114,17 @@ class RecordWriter:
 
 
 def write_text(path: str | Path, text: str) -> None:
+    """Write a whole text file or nothing."""
+    write_bytes(path, text.encode("utf-8", UNDECODABLE))
+
+
+def write_bytes(path: str | Path, content: bytes) -> None:
     """Write a whole file or nothing: to a neighbour first, then renamed over it."""
     path = Path(path)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", errors=UNDECODABLE) as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)

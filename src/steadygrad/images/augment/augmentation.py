@@ -87,7 +87,7 @@ class Augmentation:
         self, pixels: torch.Tensor, indices: torch.Tensor, epoch: int, rng: torch.Generator
     ) -> torch.Tensor:
         flip = flip_left_right(self.flip, indices, epoch, derived_seed(self.seed, "flip"), rng)
-        smaller = self.train_size not in (0, pixels.shape[2])
+        smaller = self.train_size > 0 and self.train_size != pixels.shape[2]
         if self.min_crop < 1 or self.rotation > 0 or smaller:
             return resized_crop_rotate(
                 pixels,
@@ -96,7 +96,7 @@ class Augmentation:
                 min_crop=self.min_crop,
                 rotation=self.rotation,
                 shift=self.shift,
-                size=self.train_size,
+                size=max(0, self.train_size),
             )
         if self.shift > 0 or self.flip != "none":
             largest = min(self.shift, min(pixels.shape[2:]) - 1)

@@ -32,7 +32,7 @@ class Source:
     `labels` is (N,) int64, an index into `classes`, or -1 where a picture has no label. `splits`
     holds "train", "val", "test" or "" (not given) for each picture. `arrays` is (N, H, W, C) uint8
     where the pixels come as one array (IDX, CIFAR, digits), else None. `notes` tell what was
-    ignored.
+    ignored, `advice` what to do where there are too few classes to learn from.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Source:
     splits: list[str]
     arrays: np.ndarray | None = None
     notes: list[str] = field(default_factory=list)
+    advice: str = "Put the pictures of each class in a folder of its own."
 
     def __len__(self) -> int:
         return len(self.names)
@@ -83,15 +84,13 @@ def labels_by_name(labels: list[str]) -> tuple[tuple[str, ...], np.ndarray]:
     return classes, np.array([numbers[label] for label in labels], dtype=np.int64)
 
 
-def require_classes(source: Source, where: str, hint: str = "") -> Source:
-    """Return `source` if it can be learned from; InputError when it has fewer than two classes."""
-    if len(source.classes) >= 2:
+def require_classes(source: Source, where: str, min_classes: int = 2) -> Source:
+    """Return `source` if it has enough classes; InputError with its advice when it has fewer."""
+    if len(source.classes) >= min_classes:
         return source
     found = f"only one class ('{source.classes[0]}')" if source.classes else "no labels"
-    raise InputError(
-        f"{where} has {found}; a classifier needs at least two. "
-        f"{hint or 'Put the pictures of each class in a folder of its own.'}"
-    )
+    expected = "a classifier needs at least two" if min_classes > 1 else "expected labels"
+    raise InputError(f"'{where}' has {found}; {expected}. {source.advice}")
 
 
 def unreadable(path: Path, error: OSError) -> InputError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from steadygrad.errors import InputError, nearest
-from steadygrad.images.source.base import Source, unreadable
+from steadygrad.images.source.base import Source, require_classes, unreadable
 from steadygrad.images.source.cifar import find_cifar, open_cifar
 from steadygrad.images.source.folders import open_folders
 from steadygrad.images.source.idx import find_idx, open_idx
@@ -14,18 +14,22 @@ from steadygrad.images.source.listing import is_hidden
 from steadygrad.images.source.table import SPLITS_FILE, open_folder_by_table, open_table
 
 
-def open_source(data: str, data_root: str | None = None) -> Source:
+def open_source(data: str, data_root: str | None = None, *, min_classes: int = 2) -> Source:
     """List the labelled pictures of DATA without reading them.
 
     DATA is a folder of class folders (optionally train/, val/, test/ above; a splits.csv in it
     rules), a CSV, a folder of IDX files, a CIFAR python folder, or the name of a known set. A known
     name means that set even where a folder is called so: write ./mnist for the folder.
-    InputError where it can't be used.
+    InputError where it can't be used, or has fewer than `min_classes` classes.
 
     >>> source = open_source("digits")
     >>> len(source), source.classes[:3], source.arrays.shape
     (1797, ('0', '1', '2'), (1797, 8, 8, 1))
     """
+    return require_classes(_open(data, data_root), data[:200], min_classes)
+
+
+def _open(data: str, data_root: str | None) -> Source:
     if data in KNOWN:
         return open_known(data, data_root)
     path = Path(data).expanduser()

@@ -14,7 +14,6 @@ from steadygrad.images.source.base import (
     Source,
     labels_by_name,
     natural_key,
-    require_classes,
 )
 from steadygrad.images.source.listing import Listing, ignored_note, list_folder, walk
 
@@ -127,7 +126,8 @@ def _finish(root: Path, top: Listing, found: _Found) -> Source:
     source = Source(
         root.resolve().name, root, classes, found.names, labels, found.splits, None, notes
     )
-    return require_classes(source, f"'{root}'", _deeper(root, classes))
+    source.advice = _deeper(root, classes) or source.advice
+    return source
 
 
 def _deeper(root: Path, classes: tuple[str, ...]) -> str:

@@ -18,7 +18,6 @@ from steadygrad.images.source.base import (
     SPLITS,
     UNLABELLED,
     Source,
-    require_classes,
     unreadable,
 )
 
@@ -109,7 +108,8 @@ def open_idx(folder: Path, files: Files) -> Source:
         np.concatenate(images) if len(images) > 1 else images[0],
         notes,
     )
-    return require_classes(source, f"'{folder}'", "Check its label files.")
+    source.advice = "Check its label files."
+    return source
 
 
 def numbered(splits: list[str]) -> list[str]:

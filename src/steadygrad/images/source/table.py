@@ -12,7 +12,6 @@ from steadygrad.images.source.base import (
     SPLIT_NAMES,
     Source,
     labels_by_name,
-    require_classes,
     unreadable,
 )
 from steadygrad.images.source.listing import walk
@@ -43,7 +42,8 @@ def open_table(table: Path, name: str | None = None) -> Source:
         )
     classes, numbers = labels_by_name(labels)
     source = Source(name or table.stem, root, classes, names, numbers, splits)
-    return require_classes(source, f"'{table}'", "Check its column 'label'.")
+    source.advice = f"Check the column 'label' of '{table}'."
+    return source
 
 
 def open_folder_by_table(root: Path) -> Source:
