@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from steadygrad.images.dataset import Images
+from steadygrad.preprocess import PER_PIXEL
 from steadygrad.record import Recipe
 
 SMALL_PICTURE = 63
@@ -43,9 +44,13 @@ def resolve(recipe: Recipe, images: Images) -> Recipe:
     ('fast', 0.1, 64, 'none')
     """
     recipe = recipe.replace(image_size=images.size, channels=images.channels, resize=images.how)
+    return _resolve(recipe, len(images.train))
+
+
+def _resolve(recipe: Recipe, num_images: int) -> Recipe:
     recipe = recipe.replace(model="fast" if recipe.model == "auto" else recipe.model)
-    for rules in (_length(recipe, images), _pictures(recipe), _optimisation(recipe)):
-        recipe = _fill(recipe, rules)
+    for rules in (partial(_length, num_images=num_images), _pictures, _optimisation):
+        recipe = _fill(recipe, rules(recipe))
     return recipe
 
 
@@ -81,12 +86,14 @@ def _pictures(recipe: Recipe) -> dict[str, Any]:
         return {
             **off,
             "flip": "alternate" if recipe.channels == 3 else "none",
+            "train_size": 0,
             "shift": 2 if recipe.image_size >= 16 else 1,
             "min_crop": 1.0,
             "rotation": 0.0,
             "colour": 0.0,
             "low_resolution": 0.4 if large_enough else 0.0,
         }
+    fitted_per_pixel = recipe.preprocess in PER_PIXEL
     return {
         **off,
         "flip": "random" if recipe.channels == 3 else "none",
@@ -94,7 +101,7 @@ def _pictures(recipe: Recipe) -> dict[str, Any]:
         "min_crop": 0.35,
         "rotation": 15.0,
         "colour": 0.3,
-        "train_size": max(32, 16 * round(recipe.image_size * 0.86 / 16)),
+        "train_size": 0 if fitted_per_pixel else max(32, 16 * round(0.86 * recipe.image_size / 16)),
         "low_resolution": 0.5,
     }
 
@@ -106,6 +113,10 @@ def _optimisation(recipe: Recipe) -> dict[str, Any]:
         "schedule": "linear",
         "label_smoothing": 0.2 if small else 0.1,
         "average_decay": 0.0,
+        "bias_lr_factor": 1.0,
+        "head_lr_factor": 1.0,
+        "warmup": 0.0,
+        "momentum": 0.9,
         "optimizer": "muon" if recipe.model in CONVNETS_WITH_NORMS else "nesterov",
     }
     optimizer = common["optimizer"] if recipe.optimizer == "auto" else recipe.optimizer

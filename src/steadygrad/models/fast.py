@@ -16,6 +16,7 @@ from steadygrad.nn.blocks import Residual, Style, conv_layers, resolve_style
 from steadygrad.nn.whitening import PatchWhitening
 
 SMALLEST_POOLED = 6  # maps smaller than this are not halved again: the last is at least 3x3
+GRAY_PATCH_SIZE = 16  # from this size on gray pictures are whitened in 4x4 patches, not 3x3
 PHOTO_SIZE = 64  # from this size on the stem takes every second 4x4 patch
 NORM_MOMENTUM = 0.4  # short runs: the running statistics must follow within a few dozen steps
 PHOTO_NORM_MOMENTUM = 0.1  # photos come in batches of 64, and in thousands of steps
@@ -100,8 +101,7 @@ def fast(
 ) -> FastNet:
     """A fast net for this picture size.
 
-    Three groups of `depth` convolutions (2), with `width` (32), 4x and 4x channels, for gray 2x
-    and 4x. From three convolutions a group on, a shortcut spans the later ones. Photos of 64 pixels
+    Three groups of `depth` convolutions (2), with `width` (32), 4x and 4x channels. From three convolutions a group on, a shortcut spans the later ones. Photos of 64 pixels
     and more start at 64 channels and double, with a stem of 4x4 patches and stride 2, convolutions
     that stride, and ReLU: half the time of pooling and GELU there, and no less accurate.
     """
@@ -123,9 +123,10 @@ def shape_for(
     gray = in_channels == 1
     width = width or (64 if photos else 32)
     # A gray 2x2 patch has four numbers only: too few filters.
-    stem_kernel, stem_stride, stem_padding = (4, 2, 1) if photos else (3 if gray else 2, 1, 0)
+    patch = (4 if image_size >= GRAY_PATCH_SIZE else 3) if gray else 2
+    stem_kernel, stem_stride, stem_padding = (4, 2, 1) if photos else (patch, 1, 0)
     size = (image_size + 2 * stem_padding - stem_kernel) // stem_stride + 1
-    widths = (width, (2 if photos or gray else 4) * width, 4 * width)
+    widths = (width, (2 if photos else 4) * width, 4 * width)
     num_poolings = 0
     while num_poolings < len(widths) and size >= SMALLEST_POOLED:
         size //= 2

@@ -75,7 +75,8 @@ def hidden_matrices(model: nn.Module) -> tuple[set[int], set[int]]:
 def head_weight(model: nn.Module) -> nn.Parameter | None:
     """The weight of the network's head, where it says which layer that is."""
     head = getattr(getattr(model, "network", model), "head", None)
-    return head.weight if isinstance(head, nn.Linear) else None
+    weight = head.weight if isinstance(head, nn.Linear) else None
+    return weight if isinstance(weight, nn.Parameter) else None
 
 
 def _norm_shifts(model: nn.Module) -> set[int]:

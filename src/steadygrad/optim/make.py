@@ -18,6 +18,7 @@ Groups = list[dict[str, Any]]
 
 AUTO_OPTIMIZER = "nesterov"
 """What "auto" means where no recipe chose."""
+DEFAULT_MOMENTUM = 0.9
 DEFAULT_LR = {
     "sgd": 0.1,
     "momentum": 0.05,
@@ -39,7 +40,7 @@ DEFAULT_WEIGHT_DECAY = {
     "adamw": 0.05,
     "muon": 1e-3,
 }
-"""Decay where none is given: added to the gradient in the first six, decoupled in adamw. muon: see there."""
+"""Decay where none is given: added to the gradient, decoupled in adamw; `Muon` says its own."""
 
 
 def _sgd(groups: Groups, lr: float, momentum: float) -> Optimizer:  # noqa: ARG001
@@ -99,8 +100,8 @@ def make_optimizer(
 
     Weight decay is what the named rule of torch makes of it: added to the gradient (L2) by sgd,
     momentum, nesterov, adagrad, rmsprop and adam; decoupled, w <- (1 - lr * decay) * w, by adamw;
-    `Muon` says what it does. Norms and biases never decay. `reused` names the parameters of a reused backbone
-    (default: the model's attribute `reused`, else none); their rate is that of the rest times
+    `Muon` says what it does. Norms and biases never decay. `reused` names the parameters of a
+    reused backbone (default: the model's attribute `reused`, else none); their rate is that of the rest times
     `recipe.backbone_lr_factor`. Each group's "lr_factor" multiplies the scheduled rate.
 
     >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
@@ -113,8 +114,8 @@ def make_optimizer(
     decay = DEFAULT_WEIGHT_DECAY[name] if recipe.weight_decay < 0 else recipe.weight_decay
     groups = parameter_groups(
         model,
-        bias_lr_factor=recipe.bias_lr_factor,
-        head_lr_factor=recipe.head_lr_factor,
+        bias_lr_factor=abs(recipe.bias_lr_factor),  # -1, left open, is 1
+        head_lr_factor=abs(recipe.head_lr_factor),
         reused=getattr(model, "reused", ()) if reused is None else reused,
         backbone_lr_factor=recipe.backbone_lr_factor,
     )
@@ -126,7 +127,8 @@ def make_optimizer(
     for group in groups:
         group["weight_decay"] = decay if group["decays"] else 0.0
         group["lr"] = lr * group["lr_factor"]
-    return build(groups, lr, recipe.momentum)
+    momentum = DEFAULT_MOMENTUM if recipe.momentum < 0 else recipe.momentum
+    return build(groups, lr, momentum)
 
 
 def optimizer_name(recipe: Recipe) -> str:

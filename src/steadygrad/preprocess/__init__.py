@@ -6,6 +6,6 @@ values in [-1, 1]. docs/preprocessing.md says what each name does and when to us
 """
 
 from steadygrad.preprocess.module import Preprocess
-from steadygrad.preprocess.statistics import PREPROCESS, check_preprocess
+from steadygrad.preprocess.statistics import PER_PIXEL, PREPROCESS, check_preprocess
 
-__all__ = ["PREPROCESS", "Preprocess", "check_preprocess"]
+__all__ = ["PER_PIXEL", "PREPROCESS", "Preprocess", "check_preprocess"]

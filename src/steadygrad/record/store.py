@@ -136,7 +136,16 @@ def write_bytes(path: str | Path, content: bytes) -> None:
 
 def write_json(path: str | Path, value: Any) -> None:
     """Write `value` as strict JSON (NaN and infinities become null), whole or not at all."""
-    write_text(path, json.dumps(_strict(value), indent=2, ensure_ascii=False) + "\n")
+    write_text(path, strict_json(value) + "\n")
+
+
+def strict_json(value: Any) -> str:
+    """`value` as JSON that every reader takes.
+
+    >>> strict_json({"loss": math.nan})
+    '{\\n  "loss": null\\n}'
+    """
+    return json.dumps(_strict(value), indent=2, ensure_ascii=False)
 
 
 def _strict(value: Any) -> Any:
