@@ -121,7 +121,7 @@ def test_the_last_map_of_the_fast_net_is_three_by_three_where_the_picture_allows
         network(torch.randn(1, 3, size, size))
         assert sizes == [expected]
     assert shape_for(8, 1).num_poolings == 1
-    assert shape_for(28, 1).widths == (32, 64, 128)
+    assert shape_for(28, 1).widths == (32, 128, 128)
     assert shape_for(96).widths == (64, 128, 256)
 
 

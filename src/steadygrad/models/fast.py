@@ -101,9 +101,10 @@ def fast(
 ) -> FastNet:
     """A fast net for this picture size.
 
-    Three groups of `depth` convolutions (2), with `width` (32), 4x and 4x channels. From three convolutions a group on, a shortcut spans the later ones. Photos of 64 pixels
-    and more start at 64 channels and double, with a stem of 4x4 patches and stride 2, convolutions
-    that stride, and ReLU: half the time of pooling and GELU there, and no less accurate.
+    Three groups of `depth` convolutions (2), with `width` (32), 4x and 4x channels. From three
+    convolutions a group on, a shortcut spans the later ones. Photos of 64 pixels and more start at
+    64 channels and double, with a stem of 4x4 patches and stride 2, convolutions that stride, and
+    ReLU: half the time of pooling and GELU there, and no less accurate.
     """
     shape = shape_for(image_size, in_channels, depth=depth, width=width, dropout=dropout)
     default = Style("relu" if image_size >= PHOTO_SIZE else "gelu", "batch")

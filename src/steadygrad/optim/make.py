@@ -101,8 +101,8 @@ def make_optimizer(
     Weight decay is what the named rule of torch makes of it: added to the gradient (L2) by sgd,
     momentum, nesterov, adagrad, rmsprop and adam; decoupled, w <- (1 - lr * decay) * w, by adamw;
     `Muon` says what it does. Norms and biases never decay. `reused` names the parameters of a
-    reused backbone (default: the model's attribute `reused`, else none); their rate is that of the rest times
-    `recipe.backbone_lr_factor`. Each group's "lr_factor" multiplies the scheduled rate.
+    reused backbone (default: the model's attribute `reused`, else none); their rate is that of the
+    rest times `recipe.backbone_lr_factor`. Each group's "lr_factor" multiplies the scheduled rate.
 
     >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
     >>> optimizer = make_optimizer(model, Recipe(optimizer="adamw", weight_decay=0.1))
