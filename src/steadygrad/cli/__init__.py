@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import io
 import sys
 from collections.abc import Sequence
 
@@ -11,6 +12,7 @@ import click
 
 import steadygrad
 from steadygrad.errors import SteadygradError, nearest
+from steadygrad.report.markup import visible
 
 COMMANDS = {
     "train": "Train a classifier on labelled pictures.",
@@ -24,6 +26,12 @@ COMMANDS = {
 """Name → one line for `--help`. A command lives in the module of its name, loaded when used."""
 
 INTERRUPTED = 130
+OUT_OF_MEMORY = (
+    "Out of memory; what was saved before is intact. Try a smaller --batch-size, --image-size or "
+    "--width."
+)
+# How torch, onnxruntime and the C++ library word it; torch is not imported to ask for its type.
+MEMORY_PHRASES = ("not enough memory", "can't allocate memory", "out of memory", "bad_alloc")
 
 
 class Commands(click.Group):
@@ -71,6 +79,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     0 fine, 1 the work failed, 2 the arguments or the data can't be used, 3 findings at or above
     --fail-on.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names of files may be no text at all
+            stream.reconfigure(errors="backslashreplace")
     try:
         status = group.main(arguments, prog_name="steadygrad", standalone_mode=False)
     except click.exceptions.Abort:
@@ -82,16 +93,31 @@ def main(arguments: Sequence[str] | None = None) -> None:
         status = _complain(str(error), error.exit_status)
     except KeyboardInterrupt:
         status = _complain("Interrupted.", INTERRUPTED)
-    except MemoryError:
-        status = _complain("Out of memory. Try a smaller --batch-size, --image-size or --width.", 1)
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
+            raise
+        status = _complain(OUT_OF_MEMORY, 1)
     except OSError as error:
         status = _complain(_describe(error), 1)
     sys.exit(status if isinstance(status, int) else 0)
 
 
 def _complain(message: str, status: int) -> int:
-    click.echo(f"steadygrad: {message}", err=True)
+    click.echo(f"steadygrad: {visible(message)}", err=True)
     return status
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out: MemoryError, torch's or onnxruntime's.
+
+    >>> out_of_memory(RuntimeError("[enforce fail] DefaultCPUAllocator: not enough memory: ..."))
+    True
+    >>> out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+    False
+    """
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return any(phrase in str(error).lower() for phrase in MEMORY_PHRASES)
 
 
 def _describe(error: OSError) -> str:

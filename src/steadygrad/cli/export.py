@@ -6,6 +6,7 @@ import click
 
 from steadygrad.cli.options import json_option, print_json
 from steadygrad.cli.progress import Progress
+from steadygrad.report.markup import visible
 
 EXAMPLES = """
 \b
@@ -24,9 +25,10 @@ def command(run: str, json_path: str | None) -> int:
     with Progress() as progress:
         parity = fit.export_again(run, show=progress)
     if json_path != "-":
+        difference = parity["max_abs_probability_difference"]
         click.echo(
-            f"{run}/model.onnx: the same answer as in training on {parity['num_files']} pictures; "
-            f"probabilities within {parity['max_abs_probability_difference']:.1e}."
+            f"{visible(run)}/model.onnx: the same answer as in training on "
+            f"{parity['num_files']} pictures; probabilities within {difference:.1e}."
         )
     print_json(json_path, parity)
     return 0

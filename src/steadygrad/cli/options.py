@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import json
+import os
 import re
-import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -15,6 +15,8 @@ from steadygrad.errors import InputError
 from steadygrad.record import Recipe, write_json
 from steadygrad.record.choices import CHOICES
 from steadygrad.record.recipe import spelled
+from steadygrad.record.store import strict_json
+from steadygrad.report.markup import visible
 
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -77,22 +79,45 @@ def typed_recipe(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name in fields and value is not None}
 
 
+def one_line(text: str) -> str:
+    """Text with names of files or classes in it, as one line that steers no terminal.
+
+    >>> one_line("cat\\nhead.jpg")
+    'cat\ufffdhead.jpg'
+    """
+    return visible(text).replace("\n", "\ufffd").replace("\t", " ")
+
+
+def _writable_place(ctx: click.Context, parameter: click.Parameter, path: str | None) -> str | None:  # noqa: ARG001
+    """Refuse a place for --json before the work is done, not after."""
+    if path is None or path == "-":
+        return path
+    folder = os.path.dirname(path) or "."
+    if os.path.isdir(path):
+        raise InputError(f"--json '{path}' is a folder; expected the name of a file, or -.")
+    if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
+        raise InputError(f"--json '{path}' can't be written: no folder '{folder}' to write in.")
+    return path
+
+
 json_option = click.option(
-    "--json", "json_path", metavar="FILE", help="Also write the result as JSON (- for stdout)."
+    "--json",
+    "json_path",
+    metavar="FILE",
+    callback=_writable_place,
+    help="Also write the result as JSON (- for stdout, instead of the text).",
 )
 
 
 def print_json(path: str | None, value: Any) -> None:
     """Write `value` to the file the user named with --json; "-" is standard output."""
     if path == "-":
-        click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+        click.echo(strict_json(value))
     elif path:
         try:
-            write_json(path, value)
+            if os.path.exists(path) and not os.path.isfile(path):  # a pipe, or /dev/stderr
+                Path(path).write_text(strict_json(value) + "\n", encoding="utf-8")
+            else:
+                write_json(os.path.realpath(path), value)
         except OSError as error:
-            raise InputError(f"--json {path} can't be written: {error.strerror}.") from None
-
-
-def wide_terminal() -> bool:
-    """Whether standard error is a terminal that can show a moving bar."""
-    return sys.stderr.isatty()
+            raise InputError(f"--json '{path}' can't be written: {error.strerror}.") from None

@@ -6,7 +6,7 @@ import dataclasses
 
 import click
 
-from steadygrad.cli.options import json_option, print_json
+from steadygrad.cli.options import json_option, one_line, print_json
 from steadygrad.errors import InputError
 
 EXAMPLES = """
@@ -36,14 +36,16 @@ def command(
         answers.append(dataclasses.asdict(prediction))
         if prediction.error:
             broken += 1
-            click.echo(f"{prediction.path}: {prediction.error}", err=True)
+            click.echo(one_line(f"{prediction.path}: {prediction.error}"), err=True)
         elif json_path != "-":
             guesses = "  ".join(
                 f"{name} {probability:.1%}"
                 for name, probability in zip(prediction.classes, prediction.probabilities)
             )
-            click.echo(f"{prediction.path}: {guesses}")
+            click.echo(one_line(f"{prediction.path}: {guesses}"))
+    if not answers:
+        raise InputError(f"There is no picture in {', '.join(map(repr, files))}.")
     print_json(json_path, {"model": model, "predictions": answers})
-    if answers and broken == len(answers):
+    if broken == len(answers):
         raise InputError("None of the files could be read as a picture.")
     return 1 if broken else 0

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from steadygrad.record import Epoch, Step
+from steadygrad.report.markup import visible
 
 PLAIN_INTERVAL = 10.0
 """Seconds between two progress lines where there is no terminal."""
@@ -27,8 +28,9 @@ class Progress:
         self._bar: Any = None
         self._task: Any = None
         self._stage = ""
-        self._started = time.monotonic()
-        self._last_line = self._started
+        self._begin: tuple[float, int] | None = None
+        """When the stage's first part was reported done, and how many were done then."""
+        self._last_line = time.monotonic()
 
     def __enter__(self) -> Self:
         return self
@@ -44,41 +46,48 @@ class Progress:
     def say(self, text: str) -> None:
         """One line that stays."""
         if not self.quiet:
-            from rich.markup import escape
-
-            self.console.print(escape(text))
+            self.console.print(visible(text), markup=False, emoji=False)
+            self._last_line = time.monotonic()
 
     def stage(self, name: str, total: int = 0) -> None:
         """A new stage begins; `total` > 0 makes it one that `advance` counts."""
         self._stop_bar()
         self._stage = name
-        self._started = self._last_line = time.monotonic()
-        if self.quiet or not total or not self.console.is_terminal:
+        self._begin = None
+        self._last_line = time.monotonic()
+        if self.quiet or not self.console.is_terminal:
             return
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as Bar
 
-        columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()]
-        self._bar = Bar(*columns, TimeRemainingColumn(), console=self.console, transient=True)
-        self._task = self._bar.add_task(name, total=total)
+        columns = [TextColumn("{task.description}", markup=False), BarColumn()]
+        counting = [MofNCompleteColumn(), TimeRemainingColumn()] if total else []
+        self._bar = Bar(*columns, *counting, console=self.console, transient=True)
+        self._task = self._bar.add_task(name, total=total or None)
         self._bar.start()
 
     def advance(self, done: int, total: int, text: str = "") -> None:
         """`done` of `total` parts of the stage are finished."""
+        now = time.monotonic()
+        first = self._begin is None
+        if self._begin is None:
+            self._begin = (now, done)
         if self._bar is not None:
-            description = f"{self._stage} {text}".strip()
+            if first:  # a resumed run begins far from 0: that is no speed
+                self._bar.reset(self._task, completed=done, total=total)
+            description = f"{self._stage}  {text}".strip()
             self._bar.update(self._task, completed=done, total=total, description=description)
             return
-        now = time.monotonic()
-        if self.quiet or now - self._last_line < PLAIN_INTERVAL or not done:
+        began, before = self._begin
+        if self.quiet or now - self._last_line < PLAIN_INTERVAL or done <= before:
             return
-        self._last_line = now
-        left = (now - self._started) / done * (total - done)
-        self.say(f"{self._stage}: {done} of {total} {text}, about {show_seconds(left)} left")
+        left = (now - began) / (done - before) * (total - done)
+        parts = [f"{self._stage}: {done} of {total}", text, f"about {show_seconds(left)} left"]
+        self.say(", ".join(part for part in parts if part))
 
     def step(self, step: Step, total: int) -> None:
         """One update of the weights is done."""
-        self.advance(step.step, total, f"epoch {step.epoch + 1} loss {step.loss:.3f}")
+        self.advance(step.step, total, f"epoch {step.epoch + 1}, loss {step.loss:.3f}")
 
     def epoch(self, epoch: Epoch) -> None:
         """An epoch ended, or the held-out pictures were scored."""
@@ -99,7 +108,7 @@ def show_seconds(seconds: float) -> str:
     """A duration as people say it.
 
     >>> show_seconds(8.4), show_seconds(75), show_seconds(4000)
-    ('8 s', '1 min 15 s', '1 h 7 min')
+    ('8 s', '1 min 15 s', '1 h 6 min')
     """
     whole = round(seconds)
     if whole < 60:

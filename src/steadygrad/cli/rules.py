@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from steadygrad.cli.options import json_option, print_json
+
 EXAMPLES = """
 \b
 Examples:
@@ -14,14 +16,21 @@ Examples:
 
 @click.command("rules", epilog=EXAMPLES)
 @click.argument("name", required=False)
-def command(name: str | None) -> int:
+@json_option
+def command(name: str | None, json_path: str | None) -> int:
     """List the faults Steadygrad knows by name, or show one rule's page."""
     from steadygrad import rules
 
     if name is not None:
-        click.echo(rules.page(name))
+        page = rules.page(name)
+        if json_path != "-":
+            click.echo(page)
+        print_json(json_path, {"name": name, "page": page})
         return 0
     rows = rules.catalogue()
+    print_json(json_path, rows)
+    if json_path == "-":
+        return 0
     width = max(len(row["name"]) for row in rows)
     for row in rows:
         click.echo(f"{row['name']:<{width}}  {row['severity']:<14} {row['summary']}")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from typing import Any
 
 import click
 
 from steadygrad.cli.options import (
+    Duration,
     RecipeCommand,
     json_option,
     print_json,
@@ -15,7 +17,9 @@ from steadygrad.cli.options import (
     typed_recipe,
 )
 from steadygrad.cli.progress import Progress
+from steadygrad.record.recipe import spelled
 
+JOB_OPTIONS = ("out", "overwrite", "data_root", "allow_broken")
 EXAMPLES = """
 \b
 Examples:
@@ -44,6 +48,12 @@ fashion-mnist, cifar10, cifar100. Every option has a default that fits the data 
 @click.option(
     "--fail-on", type=click.Choice(["error", "warning", "note"]), help="Exit 3 on such findings."
 )
+@click.option(
+    "--checkpoint-every",
+    type=Duration(),
+    metavar="DURATION",
+    help="Time between two checkpoints: the most a power cut costs (default 30s).",
+)
 @click.option("--quiet", is_flag=True, help="No progress, only the result.")
 @json_option
 @recipe_options
@@ -54,22 +64,16 @@ def command(data: str | None, resume: str | None, **options: Any) -> int:
     from steadygrad import fit
     from steadygrad.report.text import summary_text
 
+    seconds = options["checkpoint_every"]
     with Progress(quiet=options["quiet"]) as progress:
         if resume is not None:
-            if given := typed_recipe(options):
-                raise click.UsageError(
-                    f"--resume repeats the run's own recipe; leave out {', '.join(sorted(given))}."
-                )
-            summary = fit.resume(resume, show=progress)
+            _refuse_beside_resume(options)
+            summary = fit.resume(resume, checkpoint_seconds=seconds, show=progress)
         else:
-            job = fit.Job(
-                data=str(data),
-                out=options["out"],
-                overwrite=options["overwrite"],
-                data_root=options["data_root"],
-                allow_broken=options["allow_broken"],
-                command=sys.argv[1:],
-            )
+            chosen = {name: options[name] for name in JOB_OPTIONS}
+            job = fit.Job(str(data), **chosen, command=sys.argv[1:])
+            if seconds is not None:
+                job = dataclasses.replace(job, checkpoint_seconds=seconds)
             asked = fit.asked_recipe(options["recipe_path"], typed_recipe(options))
             if options["summary"]:
                 click.echo(fit.layer_summary(job, asked, show=progress))
@@ -79,6 +83,16 @@ def command(data: str | None, resume: str | None, **options: Any) -> int:
         click.echo(summary_text(summary["data"], summary, summary["folder"]))
     print_json(options["json_path"], summary)
     return status_of(summary["findings"], options["fail_on"])
+
+
+def _refuse_beside_resume(options: dict[str, Any]) -> None:
+    given = [spelled(name) for name in typed_recipe(options)]
+    names = (*JOB_OPTIONS, "recipe_path", "summary")
+    given += [spelled(name.removesuffix("_path")) for name in names if options[name]]
+    if given:
+        raise click.UsageError(
+            f"--resume repeats the run as it was asked for; leave out --{', --'.join(given)}."
+        )
 
 
 def status_of(findings: list[dict[str, Any]], fail_on: str | None) -> int:

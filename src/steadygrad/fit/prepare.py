@@ -22,6 +22,7 @@ from steadygrad.images.batches import Batches
 from steadygrad.images.dataset import Images, load_images
 from steadygrad.models.classifier import Classifier, read_model
 from steadygrad.models.summary import layer_table
+from steadygrad.optim import scaled_lr
 from steadygrad.record import Event, Facts, Recipe, Record
 from steadygrad.record.recipe import spelled
 from steadygrad.record.store import write_text
@@ -114,6 +115,9 @@ def prepare(job: Job, asked: Recipe, recipe: Recipe, show: Show) -> Prepared:
     batches = make_batches(recipe, images)
     prepared = _assemble(job, asked, recipe, images, classifier, batches, record)
     prepared.decode_seconds = decode_seconds
+    if sentence := scaled_lr(recipe)[1]:
+        record.add(Event(0, "rate scaled", sentence, {"lr": prepared.state.lr}))
+        show.say(sentence)
     record.facts = _facts(prepared)
     return prepared
 
@@ -155,6 +159,8 @@ def _probe(
     recipe: Recipe, images: Images, classifier: Classifier, record: Record, show: Show
 ) -> Recipe:
     """Find the fastest precision and memory format on this machine, and the epochs that fit."""
+    if "auto" not in (recipe.precision, recipe.memory_format):
+        return recipe
     batch = make_batches(recipe, images).batch(0, 0)
     found = machine.probe(
         classifier,

@@ -186,7 +186,8 @@ def evaluate_model(
     folder = RunFolder.open(model if os.path.isdir(model) else str(Path(model).parent))
     values = folder.read_json("recipe.json", "recipe", "data")
     find_code(values)
-    classifier = Classifier.load(model)
+    # A model.onnx was proven equal to the weights beside it.
+    classifier = Classifier.load(folder.path if model.endswith(".onnx") else model)
     recipe = use_machine(Recipe.from_dict(values["recipe"]))
     recipe = recipe.replace(
         image_size=classifier.image_size, channels=classifier.channels, resize=classifier.resize

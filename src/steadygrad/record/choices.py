@@ -102,6 +102,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "freeze": (0, 1),
     "backbone_lr_factor": (0, 10),
     "lr": (0, math.inf),
+    "base_batch_size": (0, 1e6),
     "momentum": (-1, 0.9999),
     "weight_decay": (-1, math.inf),
     "bias_lr_factor": (-1, 1000),
