@@ -313,5 +313,5 @@ def test_a_reused_backbone_is_frozen_for_its_share_then_learns_slower(digits):
             assert "0.weight" in moved
             assert "1.running_mean" in moved
         rates = {g["name"]: g["lr"] for g in state.optimizer.param_groups}
-        assert rates["backbone_decay"] == pytest.approx(0.1 * rates["decay"])
-        assert step.lr == rates["decay"]
+        assert rates["backbone_decay"] == pytest.approx(0.1 * rates["head"])
+        assert step.lr == rates["head"]
