@@ -194,6 +194,23 @@ def test_muon_scales_updates_where_no_norm_follows():
     assert values.min() > 0.5
 
 
+def test_muon_puts_no_filters_on_a_sphere_without_a_norm_behind_them():
+    plain = nn.Sequential(
+        nn.Conv2d(3, 4, 3, bias=False),
+        nn.Conv2d(4, 5, 3, bias=False),
+        nn.ReLU(),
+        nn.Conv2d(5, 6, 3, bias=False),
+        nn.MaxPool2d(2),
+        nn.BatchNorm2d(6),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(6, 2),
+    )
+    matrices, sphere = hidden_matrices(plain)
+    assert matrices == {id(plain[1].weight), id(plain[3].weight)}
+    assert sphere == {id(plain[3].weight)}
+
+
 def test_muon_takes_the_first_trained_layer_behind_a_whitening_stem():
     fast = MODELS["fast"](10, 3, image_size=16, width=8)
     matrices, _ = hidden_matrices(fast)

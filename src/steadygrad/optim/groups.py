@@ -9,7 +9,9 @@ from torch import nn
 
 # torch names no public base class of its convolutions, but has had this one from the start.
 from torch.nn.modules.conv import _ConvNd
+from torch.nn.modules.pooling import _AvgPoolNd, _MaxPoolNd
 
+from steadygrad.nn.norms import is_norm
 from steadygrad.nn.whitening import PatchWhitening
 
 
@@ -60,7 +62,7 @@ def hidden_matrices(model: nn.Module) -> tuple[set[int], set[int]]:
     Not among them are the first trained layer and the head, which meet pixels and classes (Jordan
     2024), and convolutions in groups, whose filters don't act as one matrix. Behind a frozen
     whitening layer the first trained layer meets no pixels and is in. On a sphere are filters
-    without a bias: a norm follows, so that their size has no effect.
+    without a bias that a norm follows: their size has no effect.
     """
     layers = [m for m in model.modules() if isinstance(m, _ConvNd | nn.Linear)]
     whitened = any(isinstance(module, PatchWhitening) for module in model.modules())
@@ -68,8 +70,24 @@ def hidden_matrices(model: nn.Module) -> tuple[set[int], set[int]]:
     outside.add(id(head_weight(model)))
     outside |= {id(m.weight) for m in layers if isinstance(m, _ConvNd) and m.groups > 1}
     inside = {id(layer.weight) for layer in layers} - outside
-    sphere = {id(m.weight) for m in layers if isinstance(m, _ConvNd) and m.bias is None}
-    return inside, inside & sphere
+    return inside, inside & _before_norms(model)
+
+
+def _before_norms(model: nn.Module) -> set[int]:
+    """Ids of the filters without bias whose next layer, pooling aside, is a norm.
+
+    "Next" is by registration, which is the order of running in stacks and residual branches; a
+    filter it misses is only trained the more general way.
+    """
+    found: set[int] = set()
+    waiting: nn.Module | None = None
+    for module in model.modules():
+        if any(module.children()) or isinstance(module, nn.Identity | _MaxPoolNd | _AvgPoolNd):
+            continue
+        if waiting is not None and is_norm(module):
+            found.add(id(waiting.weight))
+        waiting = module if isinstance(module, _ConvNd) and module.bias is None else None
+    return found
 
 
 def head_weight(model: nn.Module) -> nn.Parameter | None:

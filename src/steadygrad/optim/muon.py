@@ -91,11 +91,7 @@ class Muon(torch.optim.Optimizer):
                 parameter.sub_(update.view(parameter.shape), alpha=size)
 
     def _update_others(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
-        if group["weight_decay"]:
-            for parameter in parameters:
-                assert parameter.grad is not None
-                parameter.grad.add_(parameter, alpha=group["weight_decay"])
-        pairs = list(self._directions(parameters, group["momentum"]))
+        pairs = list(self._directions(parameters, group["momentum"], group["weight_decay"]))
         torch._foreach_add_(
             [parameter for parameter, _ in pairs],
             [direction for _, direction in pairs],
@@ -103,12 +99,17 @@ class Muon(torch.optim.Optimizer):
         )
 
     def _directions(
-        self, parameters: list[Tensor], momentum: float
+        self, parameters: list[Tensor], momentum: float, decay: float = 0.0
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Nesterov momentum as torch.optim.SGD has it: b <- m b + g, direction g + m b."""
+        """Nesterov momentum as torch.optim.SGD has it: b <- m b + g, direction g + m b.
+
+        With `decay` times the weight added to g, in a copy: `.grad` stays the loss's gradient.
+        """
         for parameter in parameters:
             state, gradient = self.state[parameter], parameter.grad
             assert gradient is not None
+            if decay:
+                gradient = gradient.add(parameter, alpha=decay)
             if "momentum_buffer" not in state:
                 state["momentum_buffer"] = torch.zeros_like(parameter)
             buffer = state["momentum_buffer"].mul_(momentum).add_(gradient)
