@@ -3,6 +3,7 @@ import inspect
 import pytest
 import torch
 
+from fork_server import ForkServer
 from steadygrad.models.networks import MODELS
 
 
@@ -20,3 +21,14 @@ def build():
         return MODELS[name](num_classes, in_channels, **options)
 
     return build
+
+
+@pytest.fixture(scope="session")
+def processes(tmp_path_factory):
+    """Run steadygrad commands as processes that needn't import torch anew."""
+    server = ForkServer(
+        tmp_path_factory.mktemp("processes"),
+        STEADYGRAD_CACHE=str(tmp_path_factory.mktemp("cache")),
+    )
+    yield server
+    server.close()
