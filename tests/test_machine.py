@@ -73,11 +73,11 @@ def test_devices(monkeypatch):
 def test_threads_are_the_cores_this_process_may_use(monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 2, 5}, raising=False)
-    monkeypatch.setattr(machine, "cpu_quota", lambda: math.inf)
+    monkeypatch.setattr(machine.cores, "cpu_quota", lambda: math.inf)
     assert choose_threads() == 3
-    monkeypatch.setattr(machine, "cpu_quota", lambda: 1.5)
+    monkeypatch.setattr(machine.cores, "cpu_quota", lambda: 1.5)
     assert choose_threads() == 2
-    monkeypatch.setattr(machine, "cpu_quota", lambda: 0.2)
+    monkeypatch.setattr(machine.cores, "cpu_quota", lambda: 0.2)
     assert choose_threads() == 1
     assert choose_threads(7) == 7
     monkeypatch.setenv("OMP_NUM_THREADS", "5")
@@ -171,3 +171,15 @@ def test_probe_does_without_bf16_where_it_cannot_run():
     found = probe(Refuses(digits), images, seconds=0.2)
     assert found.precision == "fp32"
     assert [row["images_per_second"] > 0 for row in found.table] == [True, True, False, False]
+
+
+def test_probing_threads_sets_what_it_returns_and_draws_nothing():
+    before, threads = torch.get_rng_state(), torch.get_num_threads()
+    try:
+        chosen = machine.probe_threads(2, seconds=0.05)
+        assert chosen in (1, 2)
+        assert torch.get_num_threads() == chosen
+        assert machine.probe_threads(1) == 1
+        assert torch.equal(before, torch.get_rng_state())
+    finally:
+        torch.set_num_threads(threads)

@@ -59,12 +59,15 @@ def load_pictures(job: Job, recipe: Recipe, show: Show, *, to_train: bool = True
     )
 
 
-def use_machine(recipe: Recipe) -> Recipe:
+def use_machine(recipe: Recipe, *, to_train: bool = False) -> Recipe:
     """Set up allocator, device and threads; the recipe with what was chosen."""
     machine.keep_memory()
     device = machine.choose_device(recipe.device)
     threads = machine.choose_threads(recipe.threads)
-    torch.set_num_threads(threads)
+    if recipe.threads or not to_train or device.type != "cpu":
+        torch.set_num_threads(threads)
+    else:
+        threads = machine.probe_threads(threads)
     return recipe.replace(device=str(device), threads=threads)
 
 

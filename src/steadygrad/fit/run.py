@@ -35,6 +35,7 @@ from steadygrad.models.classifier import Classifier
 from steadygrad.models.summary import NOTE, layer_table, total
 from steadygrad.record import Recipe
 from steadygrad.report.text import findings_text
+from steadygrad.report.words import plural
 
 
 def run(job: Job, asked: Recipe, *, show: Show | None = None) -> dict[str, Any]:
@@ -52,7 +53,7 @@ def run(job: Job, asked: Recipe, *, show: Show | None = None) -> dict[str, Any]:
         RunFolder.create(job.out, name, overwrite=job.overwrite) as folder,
         StopSignals() as signals,
     ):
-        recipe = fit_budget(job, use_machine(asked), show, started=started)
+        recipe = fit_budget(job, use_machine(asked, to_train=True), show, started=started)
         prepared = prepare(job, asked, recipe, show)
         budget = plan_budget(prepared, started, show)
         folder.clear()
@@ -115,8 +116,8 @@ def _introduce(prepared: Prepared, folder: RunFolder, show: Show) -> None:
     show.say(
         f"{recipe.model}, {prepared.record.facts.num_parameters:,} parameters, "
         f"{prepared.classifier.image_size}×{prepared.classifier.image_size} pixels, "
-        f"{state.total_steps} steps of {recipe.batch_size} pictures, "
-        f"{recipe.optimizer} at {state.lr:g} → {folder.path}"
+        f"{plural(state.total_steps, 'step')} of {recipe.batch_size} pictures, "
+        f"{recipe.optimizer} at {state.lr:.3g} → {folder.path}"
     )
     findings = rules.run(prepared.record)
     if findings:

@@ -1,30 +1,21 @@
-"""The machine: its memory, its device, its cores, and what is fast on it, found by trying."""
+"""What is fast for one network on this machine, found by trying."""
 
 from __future__ import annotations
 
 import copy
-import ctypes
 import math
-import os
-import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from steadygrad.errors import InputError, choose
+from steadygrad.errors import choose
 
-# glibc, malloc.h; the values are part of its ABI.
-M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
-TOP_PAD_BYTES = 256 * 2**20
-
-DEVICES = ("auto", "cpu", "cuda", "mps")
 MEMORY_FORMATS: dict[str, torch.memory_format] = {
     "channels_last": torch.channels_last,
     "contiguous": torch.contiguous_format,
@@ -33,95 +24,6 @@ BF16_ADVANTAGE = 1.1
 """bf16 has 8 bits of mantissa: it must be at least a tenth faster to be chosen."""
 PROBE_IMAGES = 8
 """The first trial, which says how many images a timed step can afford."""
-
-
-def keep_memory() -> bool:
-    """Tell glibc to keep freed memory for the next step instead of handing it back to the kernel.
-
-    Large tensors are otherwise unmapped and faulted in anew at every step: up to half the time of a
-    small network. Call it before the first large tensor. The process keeps its peak memory (up to
-    1.5 times as much was seen). Returns False, with nothing changed, where the C library is not
-    glibc.
-    """
-    if platform.libc_ver()[0] != "glibc":
-        return False
-    mallopt: Any = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is None:
-        return False
-    # A threshold of -1 is the largest there is: memory at the top of the heap is never given back.
-    accepted = True
-    for name, value in ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, -1), (M_TOP_PAD, TOP_PAD_BYTES)):
-        accepted = mallopt(name, value) == 1 and accepted
-    return accepted
-
-
-def choose_device(name: str = "auto") -> torch.device:
-    """Find the device to train on: "cpu", "cuda", "mps", or "auto", the fastest kind present.
-
-    Raises InputError when the machine has no such device.
-
-    >>> choose_device("cpu")
-    device(type='cpu')
-    """
-    kind = name.split(":")[0]
-    choose("device", kind, dict.fromkeys(DEVICES, True))
-    present = {
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-        "cpu": True,
-    }
-    if kind == "auto":
-        return torch.device(next(kind for kind, here in present.items() if here))
-    if not present[kind]:
-        raise InputError(f"There is no {kind} device here for torch; use --device cpu or auto.")
-    return torch.device(name)
-
-
-def choose_threads(threads: int = 0) -> int:
-    """Say how many compute threads to use: `threads`, or for 0 the cores this process may use.
-
-    That is the smaller of its affinity mask and its container's quota of CPU time, or
-    OMP_NUM_THREADS where that is set. More threads than cores are several times slower than fewer.
-
-    >>> choose_threads(2)
-    2
-    """
-    if threads < 0:
-        raise InputError(f"--threads is {threads}; expected 0 (all usable cores) or more.")
-    if threads:
-        return threads
-    asked = os.environ.get("OMP_NUM_THREADS", "")
-    if asked.isdigit() and int(asked) > 0:
-        return int(asked)
-    affinity = getattr(os, "sched_getaffinity", None)  # Linux only
-    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
-    return max(1, math.ceil(min(cores, cpu_quota())))
-
-
-def cpu_quota(root: str | Path = "/sys/fs/cgroup", own: str | Path = "/proc/self/cgroup") -> float:
-    """Cores' worth of CPU time this process's control group may use; infinity without a limit.
-
-    Reads cgroup v2 (cpu.max of the group and of all above it) and v1 (cpu.cfs_quota_us).
-    """
-    root, folders = Path(root), [Path(root), Path(root) / "cpu"]
-    for line in _read(Path(own)).splitlines():
-        _, controllers, path = line.split(":", 2)
-        if controllers == "" or "cpu" in controllers.split(","):
-            base = root if controllers == "" else root / "cpu"
-            parts = [part for part in path.split("/") if part and part != ".."]
-            folders += [base.joinpath(*parts[:end]) for end in range(1, len(parts) + 1)]
-    limits = [math.inf]
-    for folder in folders:
-        quota = (_read(folder / "cpu.max") or "max 100000").split()
-        old = (
-            _read(folder / "cpu.cfs_quota_us").strip(),
-            _read(folder / "cpu.cfs_period_us").strip(),
-        )
-        if quota[0].isdigit():
-            limits.append(int(quota[0]) / int(quota[1]))
-        if old[0].isdigit() and old[1].isdigit():
-            limits.append(int(old[0]) / int(old[1]))
-    return min(limits)
 
 
 def arrange(inputs: Tensor, memory_format: str) -> Tensor:
@@ -280,10 +182,3 @@ def _wait(device: torch.device) -> None:
     }
     if device.type in waits:
         waits[device.type]()
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text()
-    except OSError:
-        return ""
