@@ -29,8 +29,14 @@ def nearest(word: str, names: Iterable[str]) -> str | None:
 
     >>> nearest("rleu", ["relu", "tanh"])
     'relu'
+    >>> nearest("zca", ["pca", "zca-whiten"])
+    'zca-whiten'
     """
-    matches = difflib.get_close_matches(word.lower(), list(names), n=1, cutoff=0.5)
+    names = list(names)
+    begun = [name for name in names if len(word) > 1 and name.startswith(word.lower())]
+    if begun:
+        return min(begun, key=len)
+    matches = difflib.get_close_matches(word.lower(), names, n=1, cutoff=0.5)
     return matches[0] if matches else None
 
 

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from steadygrad.record import Epoch, Step
 from steadygrad.report.markup import visible
+from steadygrad.report.words import percent
 
 PLAIN_INTERVAL = 10.0
 """Seconds between two progress lines where there is no terminal."""
@@ -94,7 +95,7 @@ class Progress:
         if epoch.val_accuracy is not None:
             self.say(
                 f"epoch {epoch.epoch + 1}: train loss {epoch.train_loss:.3f}, "
-                f"validation loss {epoch.val_loss:.3f}, accuracy {epoch.val_accuracy:.2%}"
+                f"validation loss {epoch.val_loss:.3f}, accuracy {percent(epoch.val_accuracy)}"
             )
 
     def _stop_bar(self) -> None:

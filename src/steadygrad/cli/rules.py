@@ -32,6 +32,7 @@ def command(name: str | None, json_path: str | None) -> int:
     if json_path == "-":
         return 0
     width = max(len(row["name"]) for row in rows)
+    severity = max(len(row["severity"]) for row in rows)
     for row in rows:
-        click.echo(f"{row['name']:<{width}}  {row['severity']:<14} {row['summary']}")
+        click.echo(f"{row['name']:<{width}}  {row['severity']:<{severity}}  {row['summary']}")
     return 0

@@ -22,6 +22,8 @@ CONTENTS += ("report.json", "summary.json", "splits.csv", "lock")
 """What a run writes. `--overwrite` deletes these and nothing else."""
 BEGINNINGS = frozenset({"lock", "splits.csv", "record.jsonl"})
 """What a run killed in its first moments leaves: nobody's work, and no obstacle to a new one."""
+RUNS = Path("runs")
+"""Where runs go without --out, below the working folder."""
 LONGEST_NAME = 80
 """Characters of the data's name in a run folder's name; file systems allow 255 bytes."""
 
@@ -95,6 +97,8 @@ class RunFolder:
                 (self.path / "lock").unlink()
                 if self._created:
                     self.path.rmdir()
+                if self.path.parent == RUNS:
+                    RUNS.rmdir()  # fails, rightly, where other runs are in it
 
     def clear(self) -> None:
         """Delete what an earlier run left, keeping the lock; foreign files stay."""
@@ -184,7 +188,7 @@ def _make_free_path(data_name: str) -> Path:
     safe = safe.strip(".-").encode()[:LONGEST_NAME].decode(errors="ignore") or "run"
     number = 1
     while True:
-        path = Path("runs") / f"{safe}-{number}"
+        path = RUNS / f"{safe}-{number}"
         try:
             path.mkdir(parents=True)
             return path

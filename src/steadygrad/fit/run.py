@@ -184,7 +184,8 @@ def evaluate_model(
     the model was trained on are named in the result as "seen_in_training".
     """
     show = show or Silent()
-    folder = RunFolder.open(model if os.path.isdir(model) else str(Path(model).parent))
+    is_file = os.path.isfile(model)
+    folder = RunFolder.open(str(Path(model).parent) if is_file else model)
     values = folder.read_json("recipe.json", "recipe", "data")
     find_code(values)
     # A model.onnx was proven equal to the weights beside it.

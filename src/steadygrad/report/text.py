@@ -38,7 +38,8 @@ def verdict(split: str, evaluation: Mapping[str, Any] | None) -> str:
     if evaluation is None or accuracy is None:
         return f"No {split} pictures were scored"
     images = evaluation.get("num_images")
-    which = f"of {count(images)} {split} pictures" if images else f"of the {split} pictures"
+    kind = "" if split == "all" else f"{split} "
+    which = f"of {count(images)} {kind}pictures" if images else f"of the {kind}pictures"
     return f"{percent(accuracy)} {which} right{_interval(evaluation)}"
 
 
@@ -76,7 +77,8 @@ def summary_text(title: str, summary: Mapping[str, Any], folder: str = "") -> st
         lines.append(f"  {verdict('validation', val)}")
     done: list[str] = []
     if summary.get("epochs") is not None:
-        done.append(f"trained {plural(int(summary['epochs']), 'epoch')}")
+        epochs = summary["epochs"]
+        done.append(f"trained {epochs:g} epoch{'' if epochs == 1 else 's'}")
     if summary.get("train_seconds") is not None:
         done.append(f"in {duration(summary['train_seconds'])}")
     if summary.get("images_per_second"):
