@@ -26,7 +26,9 @@ DEFAULT_EPOCHS = (8, 30)
 """... within these bounds of epochs."""
 WIDTHS = (64, 48, 32, 24, 16)
 """Of the fast net's first group, for small pictures."""
-SMALL_EPOCHS = 5.0
+WIDE, WIDE_EPOCHS, NARROW_EPOCHS = 48, 4.7, 1.3
+"""From 48 channels on a run should see its pictures 4.7 times; a narrower net is worth its while
+sooner (docs/recipes.md, the table of widths)."""
 FEW_IMAGES = 5000
 PHOTO_SIZES = (112, 96, 64)
 """Working sizes for photos: multiples of 16, since others lose points (docs/recipes.md)."""
@@ -155,15 +157,16 @@ def ladder(recipe: Recipe, image_size: int, channels: int, num_images: int) -> l
     recipe = recipe.replace(image_size=image_size, channels=channels, model="fast")
     if image_size <= SMALL_PICTURE:
         widths = [width for width in WIDTHS if num_images >= FEW_IMAGES or width <= 32]
-        choices = [{"width": recipe.width or width} for width in widths]
-        fewest = SMALL_EPOCHS
+        choices = [
+            ({"width": recipe.width or w}, WIDE_EPOCHS if w >= WIDE else NARROW_EPOCHS)
+            for w in widths
+        ]
     else:
         sizes = [size for size in PHOTO_SIZES if size <= image_size] or [image_size]
-        choices = [{"image_size": size} for size in sizes]
-        fewest = PHOTO_EPOCHS
+        choices = [({"image_size": size}, PHOTO_EPOCHS) for size in sizes]
     rungs: list[Rung] = []
-    for choice in choices:
+    for choice, fewest in choices:
         rung = Rung(_resolve(recipe.replace(**choice), num_images), fewest)
-        if rung not in rungs:
+        if rung.recipe not in [known.recipe for known in rungs]:
             rungs.append(rung)
     return rungs

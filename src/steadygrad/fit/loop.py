@@ -26,6 +26,9 @@ LOOKS = 20
 """Most often the validation pictures are scored in a run: each look costs a forward pass."""
 
 
+REPLAN_WORTH_SAYING = 0.15
+
+
 @dataclass
 class Progress:
     """What the loop must remember over an interruption, beside the TrainingState."""
@@ -72,6 +75,7 @@ class Loop:
     show: Show
     budget: Budget | None = None
     progress: Progress = field(default_factory=Progress)
+    said_total: int = 0
 
     @property
     def state(self) -> TrainingState:
@@ -196,13 +200,16 @@ class Loop:
         if state.step % 10:
             return
         total = self.budget.new_total(state.step, state.total_steps, state.progress)
-        if total is not None and total != state.total_steps:
-            self.tell(
-                "replanned",
-                f"The run will take {total} steps instead of {state.total_steps} to end in time.",
-                total_steps=total,
-            )
-            state.total_steps = total
+        if total is None:
+            return
+        state.total_steps = total
+        # Small corrections go unsaid: they come every few seconds on a machine that breathes.
+        said = self.said_total or self.prepared.recipe.epochs * state.steps_per_epoch
+        if abs(total - said) > REPLAN_WORTH_SAYING * said:
+            self.said_total = total
+            epochs = total / state.steps_per_epoch
+            text = f"Now {total} steps, {epochs:.1f} epochs, to end in time."
+            self.tell("replanned", text, total_steps=total)
 
     def tell(self, name: str, text: str, **values: Any) -> None:
         """Write down and say what was decided."""
