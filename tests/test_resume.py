@@ -9,9 +9,9 @@ import signal
 import subprocess
 import sys
 
-import numpy as np
 import pytest
-from PIL import Image
+
+from digit_files import write_digits
 
 QUICK = shlex.split("--precision fp32 --memory-format contiguous --threads 1 --seed 3 --quiet")
 CONFIGURATIONS = {
@@ -194,18 +194,6 @@ def test_budget_run_goes_on_to_its_planned_steps(processes, tmp_path):
     (out / "recipe.json").write_text(json.dumps(values))
     until_weights(processes, out, "train", "--resume", out, "--quiet")
     assert assert_each_step_once(out) == saved["total_steps"]
-
-
-def write_digits(folder, classes=("one", "two", "three"), each=30):
-    from sklearn.datasets import load_digits
-
-    scans, labels = load_digits(return_X_y=True)
-    for number, name in enumerate(classes):
-        (folder / name).mkdir(parents=True)
-        for index in np.flatnonzero(labels == number)[:each]:
-            pixels = (scans[index].reshape(8, 8) * 15.9).astype(np.uint8)
-            Image.fromarray(pixels).resize((32, 32)).save(folder / name / f"{index}.png")
-    return folder
 
 
 def test_resume_refuses_other_data(processes, tmp_path):

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
+from safetensors.torch import load as from_bytes
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
@@ -65,9 +66,10 @@ def load(folder: str | Path, state: TrainingState, name: str = "last") -> dict[s
     if not path.is_file():
         raise InputError(f"There is no checkpoint {path}; expected the folder of a started run.")
     try:
-        with safe_open(path, framework="pt") as file:
-            values = json.loads((file.metadata() or {})["steadygrad"])
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        content = path.read_bytes()  # safetensors opens by itself only what has a UTF-8 name
+        tensors = from_bytes(content)
+        size = int.from_bytes(content[:8], "little")
+        values = json.loads(json.loads(content[8 : 8 + size])["__metadata__"]["steadygrad"])
     except (SafetensorError, KeyError, ValueError, OSError) as error:
         raise SteadygradError(
             f"The checkpoint {path} can't be read ({error}); it is damaged or not one of ours. "

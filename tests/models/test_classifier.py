@@ -68,11 +68,10 @@ def test_the_files_are_plain_and_a_failed_save_leaves_the_old_ones(tmp_path, mon
     tensors = load_file(tmp_path / "model.safetensors")
     assert tensors["network.head.weight"].shape == (10, 64)
 
-    def full_disk(tensors, path):
-        path.write_bytes(b"half")
+    def full_disk(handle):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("steadygrad.models.classifier.save_file", full_disk)
+    monkeypatch.setattr("steadygrad.record.store.os.fsync", full_disk)
     with pytest.raises(OSError, match="No space"):
         classifier.save(tmp_path)
     assert (tmp_path / "model.safetensors").read_bytes() == before

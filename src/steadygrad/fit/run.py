@@ -35,7 +35,7 @@ from steadygrad.models.classifier import Classifier
 from steadygrad.models.summary import NOTE, layer_table, total
 from steadygrad.record import Recipe
 from steadygrad.report.text import findings_text
-from steadygrad.report.words import plural
+from steadygrad.report.words import percent, plural
 
 
 def run(job: Job, asked: Recipe, *, show: Show | None = None) -> dict[str, Any]:
@@ -47,6 +47,8 @@ def run(job: Job, asked: Recipe, *, show: Show | None = None) -> dict[str, Any]:
     started = time.monotonic()
     show = show or Silent()
     asked.check()
+    if asked.freeze and not asked.start_from:
+        raise InputError("--freeze holds a trained backbone fixed: give one with --from RUN.")
     asked = with_absolute_paths(asked)
     name = Path(job.data).resolve().name if os.path.exists(job.data) else job.data
     with (
@@ -119,6 +121,9 @@ def _introduce(prepared: Prepared, folder: RunFolder, show: Show) -> None:
         f"{plural(state.total_steps, 'step')} of {recipe.batch_size} pictures, "
         f"{recipe.optimizer} at {state.lr:.3g} → {folder.path}"
     )
+    if recipe.start_from:
+        frozen = f", frozen for the first {percent(recipe.freeze)} of the run" * bool(recipe.freeze)
+        show.say(f"backbone and preprocessing ({recipe.preprocess}) of {recipe.start_from}{frozen}")
     findings = rules.run(prepared.record)
     if findings:
         show.say(findings_text(findings))

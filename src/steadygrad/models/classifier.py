@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load as from_bytes
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
@@ -168,7 +168,7 @@ def weights_file(place: str | Path) -> Path:
 def read_weights(path: Path) -> dict[str, Tensor]:
     """All tensors of a safetensors file by plain name."""
     try:
-        tensors = load_file(path)
+        tensors = from_bytes(path.read_bytes())  # by path it takes UTF-8 names only
     except (SafetensorError, OSError) as error:
         raise InputError(
             f"'{path}' can't be read as safetensors: {error}. Save the model again."
