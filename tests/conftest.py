@@ -1,10 +1,14 @@
 import inspect
+import os
 
-import pytest
-import torch
+# Before torch is loaded, as the command line does: tests share their cores with other work.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-from fork_server import ForkServer
-from steadygrad.models.networks import MODELS
+import pytest  # noqa: E402
+import torch  # noqa: E402
+from fork_server import ForkServer  # noqa: E402
+
+from steadygrad.models.networks import MODELS  # noqa: E402
 
 
 @pytest.fixture

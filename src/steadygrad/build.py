@@ -20,7 +20,9 @@ from steadygrad.preprocess import Preprocess
 from steadygrad.record import Recipe
 
 WHITENING_PICTURES = 4000
-"""Training pictures a patch-whitening layer is fitted on; millions of patches, seconds at most."""
+WHITENING_PIXELS = 8_000_000
+"""At most so many training pictures, and so many pixels of them, fit a patch-whitening layer:
+millions of patches, a second, 100 MB."""
 
 
 def build(recipe: Recipe, images: Images) -> Classifier:
@@ -51,7 +53,8 @@ def build(recipe: Recipe, images: Images) -> Classifier:
             generator=generator(recipe.seed, "init"),
             sample=sample[:2],
         )
-    fit_whitening(network, preprocess(sample_pixels(train, WHITENING_PICTURES, recipe.seed)))
+    num_pictures = min(WHITENING_PICTURES, max(64, WHITENING_PIXELS // size**2))
+    fit_whitening(network, preprocess(sample_pixels(train, num_pictures, recipe.seed)))
     return Classifier(
         preprocess,
         network,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import importlib
 import io
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 import click
 
@@ -79,6 +81,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     0 fine, 1 the work failed, 2 the arguments or the data can't be used, 3 findings at or above
     --fail-on.
     """
+    # Read by the OpenMP runtime when torch is loaded. Threads that spin while they wait cost a busy
+    # machine most of its time, an idle one's save next to none.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # names of files may be no text at all
             stream.reconfigure(errors="backslashreplace")
@@ -103,7 +108,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _complain(message: str, status: int) -> int:
-    click.echo(f"steadygrad: {visible(message)}", err=True)
+    with suppress(OSError):  # nobody may be listening any more
+        click.echo(f"steadygrad: {visible(message)}", err=True)
     return status
 
 

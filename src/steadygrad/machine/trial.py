@@ -22,6 +22,8 @@ MEMORY_FORMATS: dict[str, torch.memory_format] = {
 }
 BF16_ADVANTAGE = 1.1
 """bf16 has 8 bits of mantissa: it must be at least a tenth faster to be chosen."""
+FEWEST_ROUNDS = 3
+"""Each way is timed at least so often: on a busy machine one time says nothing."""
 PROBE_IMAGES = 8
 """The first trial, which says how many images a timed step can afford."""
 
@@ -92,7 +94,7 @@ def probe(
                 taken = trial.time(num_images)
                 if round_number > 0:  # nor does the first at a new size count
                     best[index] = min(best[index], taken)
-            if time.perf_counter() > deadline and round_number > 0:
+            if time.perf_counter() > deadline and round_number >= FEWEST_ROUNDS:
                 break
     return _verdict(trials, [num_images / taken for taken in best], device)
 

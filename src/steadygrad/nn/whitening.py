@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 RELATIVE_FLOOR = 5e-4  # added to the variances, times their mean: flat patches stay finite
-FIT_CHUNK = 128  # pictures per step of the covariance: a few MB of float64 patches each
+CHUNK_BYTES = 64 << 20  # of float64 patches per step of the covariance
 
 
 class PatchWhitening(nn.Module):
@@ -74,7 +74,8 @@ class PatchWhitening(nn.Module):
         total = torch.zeros(patch_size, dtype=torch.float64)
         products = torch.zeros(patch_size, patch_size, dtype=torch.float64)
         count = 0
-        for chunk in images.split(FIT_CHUNK):
+        num_positions = max(1, images.shape[2] * images.shape[3])
+        for chunk in images.split(max(1, CHUNK_BYTES // (8 * patch_size * num_positions))):
             columns = functional.unfold(chunk.detach().cpu().double(), self.kernel_size)
             patches = columns.transpose(1, 2).reshape(-1, patch_size)
             total += patches.sum(0)
