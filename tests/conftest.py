@@ -4,11 +4,11 @@ import os
 # Before torch is loaded, as the command line does: tests share their cores with other work.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-import pytest  # noqa: E402
-import torch  # noqa: E402
-from fork_server import ForkServer  # noqa: E402
+import pytest
+import torch
 
-from steadygrad.models.networks import MODELS  # noqa: E402
+from fork_server import ForkServer
+from steadygrad.models.networks import MODELS
 
 
 @pytest.fixture

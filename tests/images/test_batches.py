@@ -1,4 +1,4 @@
-"""Batches: every picture once an epoch, a pure function of (seed, epoch, step), no tiny last one."""
+"""Batches: every picture once an epoch, a function of (seed, epoch, step), no tiny last one."""
 
 import numpy as np
 import pytest

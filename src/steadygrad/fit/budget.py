@@ -5,10 +5,15 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
+from steadygrad.training_state import TrainingState
+
 MARGIN = 0.03
 """Share of the training time left unplanned: the speed of a shared machine wanders."""
 REPLAN_BEYOND = 0.02
 """A new plan is made when the forecast misses the deadline by more than this share."""
+WORTH_SAYING = 0.15
+LOOK_EVERY = 10
+"""Steps between two forecasts."""
 FIRST_FORECAST = 0.04
 """The speed seen is believed once this share of the steps is done ..."""
 FEWEST_STEPS = 20
@@ -34,6 +39,7 @@ class Budget:
     """Done since `begin`."""
     started: float = field(default_factory=time.monotonic)
     steps_seen: int = 0
+    said_total: int = 0
 
     def seconds_for_training(self) -> float:
         """What is left for steps, now."""
@@ -63,6 +69,25 @@ class Budget:
         """A step was done, and `progress` reached."""
         self.steps_seen += 1
         self.work += self.low_cost if progress < self.low_share else 1.0
+
+    def pace(self, state: TrainingState) -> str | None:
+        """After a step: correct the state's total number of steps where the forecast asks for it.
+
+        Returns what to say about it; small corrections go unsaid, since on a machine that breathes
+        they come every few seconds.
+        """
+        self.count(state.progress)
+        self.said_total = self.said_total or state.total_steps
+        if state.step % LOOK_EVERY:
+            return None
+        total = self.new_total(state.step, state.total_steps, state.progress)
+        if total is None:
+            return None
+        state.total_steps = total
+        if abs(total - self.said_total) < WORTH_SAYING * self.said_total:
+            return None
+        self.said_total = total
+        return f"Now {total} steps, {total / state.steps_per_epoch:.1f} epochs, to end in time."
 
     def new_total(self, step: int, total: int, progress: float) -> int | None:
         """A better total number of steps, or None while the plan holds."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 import time
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,9 +24,6 @@ from steadygrad.train import Diverged, TrainingState, train
 
 LOOKS = 20
 """Most often the validation pictures are scored in a run: each look costs a forward pass."""
-
-
-REPLAN_WORTH_SAYING = 0.15
 
 
 @dataclass
@@ -66,6 +63,11 @@ def is_finite(state: TrainingState) -> bool:
     return all(bool(torch.isfinite(tensor).all()) for tensor in tensors)
 
 
+def averaged(state: TrainingState) -> AbstractContextManager[None]:
+    """A context in which the classifier has its averaged weights, if the run keeps any."""
+    return state.average.applied(state.classifier) if state.average else nullcontext()
+
+
 @dataclass
 class Loop:
     """One run's loop over `train`, and what it decides between two steps."""
@@ -75,7 +77,6 @@ class Loop:
     show: Show
     budget: Budget | None = None
     progress: Progress = field(default_factory=Progress)
-    said_total: int = 0
 
     @property
     def state(self) -> TrainingState:
@@ -158,7 +159,7 @@ class Loop:
         progress.loss_sum, progress.loss_count = 0.0, 0
         stop = False
         if len(prepared.images.val):
-            with self.averaged():
+            with averaged(self.state):
                 scores = evaluate(
                     prepared.classifier, prepared.images.val, precision=prepared.recipe.precision
                 )
@@ -169,13 +170,6 @@ class Loop:
         prepared.record.add(epoch)
         self.show.epoch(epoch)
         return stop
-
-    def averaged(self) -> Any:
-        """A context in which the classifier has its averaged weights, if the run keeps any."""
-        state = self.state
-        if state.average is None:
-            return nullcontext()
-        return state.average.applied(state.classifier)
 
     def _compare(self, accuracy: float) -> bool:
         """Keep the best weights; True when patience has run out."""
@@ -193,23 +187,9 @@ class Loop:
         return False
 
     def _replan(self) -> None:
-        state = self.state
-        if self.budget is None:
-            return
-        self.budget.count(state.progress)
-        if state.step % 10:
-            return
-        total = self.budget.new_total(state.step, state.total_steps, state.progress)
-        if total is None:
-            return
-        state.total_steps = total
-        # Small corrections go unsaid: they come every few seconds on a machine that breathes.
-        said = self.said_total or self.prepared.recipe.epochs * state.steps_per_epoch
-        if abs(total - said) > REPLAN_WORTH_SAYING * said:
-            self.said_total = total
-            epochs = total / state.steps_per_epoch
-            text = f"Now {total} steps, {epochs:.1f} epochs, to end in time."
-            self.tell("replanned", text, total_steps=total)
+        text = self.budget.pace(self.state) if self.budget else None
+        if text is not None:
+            self.tell("replanned", text, total_steps=self.state.total_steps)
 
     def tell(self, name: str, text: str, **values: Any) -> None:
         """Write down and say what was decided."""
