@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,6 +102,9 @@ def in_child(request):
         os.chdir(request["cwd"])
         sys.argv = ["steadygrad", *request["arguments"]]
         exec(request["before"], {})
+        # As a fresh process has them: what the old objects know of the old files is void.
+        with suppress(OSError):
+            sys.stdout, sys.stderr = (open(number, "w", closefd=False) for number in (1, 2))  # noqa: SIM115
         from steadygrad.cli import main
 
         try:

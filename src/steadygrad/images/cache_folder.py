@@ -7,6 +7,7 @@ CACHE/index/<hash of the root>.json
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import math
@@ -126,8 +127,9 @@ def open_published(
             return pixels, sidecar
     except PermissionError as error:
         raise unreadable(target, error) from error
-    except (OSError, ValueError, TypeError, LookupError):
-        pass
+    except (OSError, ValueError, TypeError, LookupError) as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+            raise MemoryError(str(target)) from error
     # Damaged after it was published. Whoever still maps it keeps his pages.
     shutil.rmtree(target, ignore_errors=True)
     return None

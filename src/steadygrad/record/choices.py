@@ -89,7 +89,7 @@ test keeps the two the same, so that help and errors come at once."""
 
 RANGES: dict[str, tuple[float, float]] = {
     "epochs": (0, 1e6),
-    "budget_seconds": (0, math.inf),
+    "budget_seconds": (0, 1e8),
     "batch_size": (0, 1e6),
     "image_size": (0, 4096),
     "train_size": (-1, 4096),
@@ -97,14 +97,14 @@ RANGES: dict[str, tuple[float, float]] = {
     "test_fraction": (0, 0.9),
     "depth": (0, 1000),
     "width": (0, 1e5),
-    "init_std": (0, math.inf),
+    "init_std": (0, 1e10),
     "dropout": (0, 0.99),
     "freeze": (0, 1),
     "backbone_lr_factor": (0, 10),
-    "lr": (0, math.inf),
+    "lr": (0, 1e20),  # beyond 3e38, with all its factors, float32 ends
     "base_batch_size": (0, 1e6),
     "momentum": (-1, 0.9999),
-    "weight_decay": (-1, math.inf),
+    "weight_decay": (-1, 1e10),
     "bias_lr_factor": (-1, 1000),
     "head_lr_factor": (-1, 1000),
     "warmup": (-1, 1),
