@@ -54,7 +54,17 @@ def start_classifier_from(
         classifier.preprocess.load_state_dict(fitted)
     except RuntimeError as error:
         raise InputError(f"The preprocessing saved in '{path}' is damaged: {error}") from error
-    reuse_backbone(classifier, path)
+    head = head_name(classifier.network)
+    missing = [
+        name
+        for name in reuse_backbone(classifier, path).not_reused
+        if head is None or name.rpartition(".")[0] != head
+    ]
+    if missing:
+        raise InputError(
+            f"The weights in '{path}' lack '{missing[0]}' and are not those of the network its "
+            "model.json describes. Copy both files of one run."
+        )
     return classifier
 
 
