@@ -8,7 +8,7 @@ from torch import nn
 
 from steadygrad.images.augment import Augmentation
 from steadygrad.images.batches import Batches
-from steadygrad.images.dataset import Images, Subset
+from steadygrad.images.dataset import Images, Progress, Subset
 from steadygrad.images.randomness import derived_seed, generator
 from steadygrad.machine import choose_device
 from steadygrad.models.build import build_network, describe
@@ -66,10 +66,13 @@ def build(recipe: Recipe, images: Images) -> Classifier:
     )
 
 
-def make_batches(recipe: Recipe, images: Images) -> Batches:
-    """The training batches of a resolved recipe."""
+def make_batches(recipe: Recipe, images: Images, progress: Progress | None = None) -> Batches:
+    """The training batches of a resolved recipe; `progress` hears of decoding, if there is any."""
+    subset = images.train
+    if recipe.source_size > 0:
+        subset = images.larger_train(recipe.source_size, threads=recipe.threads, progress=progress)
     return Batches(
-        images.train,
+        subset,
         recipe.batch_size,
         seed=recipe.seed,
         augment=Augmentation.from_recipe(recipe),

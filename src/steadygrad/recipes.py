@@ -22,7 +22,7 @@ STEPS_PER_EPOCH = 20
 """A batch is at most this fraction of the data: fewer updates an epoch waste short runs."""
 DEFAULT_IMAGES = 600_000
 """Pictures a run without --epochs and --budget looks at, in all its epochs together ..."""
-DEFAULT_EPOCHS = (8, 30)
+DEFAULT_EPOCHS = (8, 40)
 """... within these bounds of epochs."""
 WIDTHS = (64, 48, 32, 24, 16)
 """Of the fast net's first group, for small pictures."""
@@ -33,6 +33,9 @@ FEW_IMAGES = 5000
 PHOTO_SIZES = (112, 96, 64)
 """Working sizes for photos: multiples of 16, since others lose points (docs/recipes.md)."""
 PHOTO_EPOCHS = 12.0
+CROP_SOURCE = 1.36
+"""Side of the pictures crops are taken from over that of the crops: a mean crop is then shrunk a
+little, as pictures are in use, and not enlarged."""
 CONVNETS_WITH_NORMS = ("fast",)
 """Networks the Muon recipe was measured on."""
 
@@ -89,13 +92,16 @@ def _pictures(recipe: Recipe) -> dict[str, Any]:
             **off,
             "flip": "alternate" if recipe.channels == 3 else "none",
             "train_size": 0,
+            "source_size": 0,
             "shift": 2 if recipe.image_size >= 16 else 1,
             "min_crop": 1.0,
             "rotation": 0.0,
             "colour": 0.0,
             "low_resolution": 0.4 if large_enough else 0.0,
         }
-    fitted_per_pixel = recipe.preprocess in PER_PIXEL
+    train_size = max(32, 16 * round(0.86 * recipe.image_size / 16))
+    if recipe.preprocess in PER_PIXEL:  # every pixel has its own statistics: one size only
+        train_size = 0
     return {
         **off,
         "flip": "random" if recipe.channels == 3 else "none",
@@ -103,7 +109,8 @@ def _pictures(recipe: Recipe) -> dict[str, Any]:
         "min_crop": 0.35,
         "rotation": 15.0,
         "colour": 0.3,
-        "train_size": 0 if fitted_per_pixel else max(32, 16 * round(0.86 * recipe.image_size / 16)),
+        "train_size": train_size,
+        "source_size": 16 * round(CROP_SOURCE * train_size / 16),
         "low_resolution": 0.5,
     }
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from steadygrad.errors import InputError
+from steadygrad.errors import InputError, SteadygradError
 from steadygrad.images.dataset import (
     audit_data,
     choose_channels,
@@ -83,7 +83,7 @@ def test_gray_files_give_one_channel(tmp_path, load):
 
 
 @pytest.mark.parametrize(
-    ("shorter", "expected"), [(20, 32), (40, 32), (41, 48), (100, 96), (128, 128), (3000, 128)]
+    ("shorter", "expected"), [(20, 32), (40, 32), (41, 48), (100, 96), (112, 112), (3000, 112)]
 )
 def test_size_follows_the_median_shorter_side(shorter, expected):
     source = Source("s", None, ("a", "b"), [], np.zeros(0, np.int64), [])
@@ -92,7 +92,7 @@ def test_size_follows_the_median_shorter_side(shorter, expected):
 
 
 def test_arrays_keep_their_own_size():
-    for side, expected in ((8, 8), (28, 28), (600, 128)):
+    for side, expected in ((8, 8), (28, 28), (600, 112)):
         arrays = np.zeros((2, side, side, 1), np.uint8)
         source = Source("s", None, ("a", "b"), ["0", "1"], np.arange(2), ["", ""], arrays)
         assert choose_size(source, []) == expected
@@ -189,3 +189,27 @@ def test_progress_counts_to_the_end(folder, tmp_path):
     )
     assert seen[-1] == (60, 60)
     assert seen == sorted(seen)
+
+
+def test_training_pictures_at_another_size_are_the_same_pictures(tmp_path):
+    rng = np.random.default_rng(0)
+    for name in ("cat", "dog"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for number in range(6):
+            pixels = np.kron(rng.integers(0, 256, (4, 4, 3)), np.ones((20, 20, 1))).astype(np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "data" / name / f"{number}.png")
+    images = load_images(
+        str(tmp_path / "data"), Recipe(image_size=32), cache_dir=tmp_path / "cache"
+    )
+    larger = images.larger_train(64, cache_dir=tmp_path / "cache")
+    assert len(larger) == len(images.train)
+    assert np.array_equal(larger.indices, images.train.indices)
+    every = np.arange(len(larger))
+    assert np.array_equal(larger.labels_of(every), images.train.labels_of(every))
+    assert larger.take(every).shape == (len(larger), 64, 64, 3)
+    smaller = larger.take(every)[:, ::2, ::2].astype(int)
+    assert np.abs(smaller - images.train.take(every)).mean() < 25
+    assert images.larger_train(32) is images.train
+    (tmp_path / "data" / images.source.names[int(larger.indices[0])]).unlink()
+    with pytest.raises(SteadygradError, match="can't be now"):
+        images.larger_train(48, cache_dir=tmp_path / "cache")

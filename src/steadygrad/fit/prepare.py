@@ -114,8 +114,10 @@ def prepare(job: Job, asked: Recipe, recipe: Recipe, show: Show) -> Prepared:
     recipe = recipes.resolve(recipe, images)
     classifier = build(recipe, images)
     record = Record()
-    recipe = _probe(recipe, images, classifier, record, show)
-    batches = make_batches(recipe, images)
+    began = time.monotonic()
+    batches = make_batches(recipe, images, show.advance)
+    decode_seconds += time.monotonic() - began
+    recipe = _probe(recipe, batches, classifier, record, show)
     prepared = _assemble(job, asked, recipe, images, classifier, batches, record)
     prepared.decode_seconds = decode_seconds
     if sentence := scaled_lr(recipe)[1]:
@@ -159,15 +161,14 @@ def _assemble(
 
 
 def _probe(
-    recipe: Recipe, images: Images, classifier: Classifier, record: Record, show: Show
+    recipe: Recipe, batches: Batches, classifier: Classifier, record: Record, show: Show
 ) -> Recipe:
-    """Find the fastest precision and memory format on this machine, and the epochs that fit."""
+    """Find the fastest precision and memory format on this machine."""
     if "auto" not in (recipe.precision, recipe.memory_format):
         return recipe
-    batch = make_batches(recipe, images).batch(0, 0)
     found = machine.probe(
         classifier,
-        batch.images,
+        batches.batch(0, 0).images,
         recipe.device,
         precision=recipe.precision,
         memory_format=recipe.memory_format,

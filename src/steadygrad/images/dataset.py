@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from steadygrad.errors import InputError
+from steadygrad.errors import InputError, SteadygradError
 from steadygrad.images.audit import Audit, audit, given_splits
 from steadygrad.images.cache import Cache, decode_all, probe_headers
 from steadygrad.images.decode import Header, is_gray
@@ -40,13 +40,16 @@ class Subset:
     indices: np.ndarray
     """(n,) int64: which of them are in this subset, sorted."""
     num_classes: int
+    rows: np.ndarray | None = None
+    """(n,) int64: the row of `pixels` each picture stands in; None: its index."""
 
     def __len__(self) -> int:
         return len(self.indices)
 
     def take(self, positions: Sequence[int] | np.ndarray) -> np.ndarray:
         """Copy pictures by position in this subset: (len(positions), size, size, C) uint8."""
-        return np.asarray(self.pixels[self.indices[np.asarray(positions, np.int64)]])
+        rows = self.indices if self.rows is None else self.rows
+        return np.asarray(self.pixels[rows[np.asarray(positions, np.int64)]])
 
     def labels_of(self, positions: Sequence[int] | np.ndarray) -> np.ndarray:
         """Labels (len(positions),) int64 by position in this subset."""
@@ -96,6 +99,40 @@ class Images:
     def test(self) -> Subset:
         """The pictures that score the model once; may be empty."""
         return self.subset(self.splits["test"])
+
+    def larger_train(
+        self,
+        size: int,
+        *,
+        threads: int = 0,
+        cache_dir: str | Path | None = None,
+        progress: Progress | None = None,
+    ) -> Subset:
+        """The training pictures decoded at another size, as the source of random crops.
+
+        A crop taken from a picture of the working size would be blurred by enlarging; the network
+        would then meet sharper pictures in use than in training.
+        """
+        chosen = self.train.indices
+        if size == self.size or self.source.arrays is not None:
+            return self.train
+        source = replace(
+            self.source,
+            names=[self.source.names[index] for index in chosen],
+            labels=np.asarray(self.source.labels)[chosen],
+            splits=["train"] * len(chosen),
+        )
+        cache = decode_all(
+            source, size, self.channels, self.how, cache_dir, progress, threads or None
+        )
+        lost = next((file for file in cache.files if file.error is not None), None)
+        if lost is not None:
+            raise SteadygradError(
+                f"{lost.name!r} could be read a moment ago and can't be now: {lost.error}. Put it "
+                "back, or start again without it."
+            )
+        rows = np.arange(len(chosen))
+        return replace(self.train, pixels=cache.pixels, rows=rows)
 
     def subsets(self) -> dict[str, Subset]:
         """The three splits by name, in the order train, val, test."""

@@ -93,6 +93,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "batch_size": (0, 1e6),
     "image_size": (0, 4096),
     "train_size": (-1, 4096),
+    "source_size": (-1, 4096),
     "val_fraction": (0, 0.9),
     "test_fraction": (0, 0.9),
     "depth": (0, 1000),

@@ -45,6 +45,9 @@ class Recipe:
     train_size: int = option(
         -1, "images", "side of the training pictures (0: the working size, -1: chosen)"
     )
+    source_size: int = option(
+        -1, "images", "side of what random crops are taken from (0: the working size, -1: chosen)"
+    )
 
     model: str = option("auto", "network", "network by name, or package.module:callable")
     depth: int = option(0, "network", "depth, in the network's own unit (0: its default)")
