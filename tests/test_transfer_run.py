@@ -15,7 +15,7 @@ QUICK = ["--precision", "fp32", "--threads", "1", "--memory-format", "contiguous
 def home(tmp_path_factory, processes):
     home = tmp_path_factory.mktemp("transfer")
     write_digits(home / "first", ["zero", "one", "two"])
-    write_digits(home / "second", ["seven", "eight"], first=7)
+    write_digits(home / "second", ["seven", "eight"], first=7, each=80)
     ended = processes.run(
         *("train", "first", "--out", "base", "--model", "resnet8", "--width", "8", *QUICK),
         *("--preprocess", "pca-whiten", "--epochs", "15", "--image-size", "24", "--dropout", "0.2"),
@@ -43,7 +43,7 @@ def checkpoint_weights(out):
 def test_backbone_is_frozen_then_learns_slowly(processes, home):
     """Killed in its frozen half, the run shows what stood still; then it goes on."""
     out = home / "second-run"
-    options = ["--from", "base", "--freeze", "0.5", "--epochs", "60", "--checkpoint-every", "0s"]
+    options = ["--from", "base", "--freeze", "0.5", "--epochs", "30", "--checkpoint-every", "0s"]
     ended = processes.run(
         *("train", "second", "--out", out, *options, *QUICK),
         cwd=home,
