@@ -31,6 +31,8 @@ class Progress:
         self._stage = ""
         self._begin: tuple[float, int] | None = None
         """When the stage's first part was reported done, and how many were done then."""
+        self._left: float | None = None
+        """Seconds the stage still needs, where there is no bar to say so."""
         self._last_line = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -54,7 +56,7 @@ class Progress:
         """A new stage begins; `total` > 0 makes it one that `advance` counts."""
         self._stop_bar()
         self._stage = name
-        self._begin = None
+        self._begin = self._left = None
         self._last_line = time.monotonic()
         if self.quiet or not self.console.is_terminal:
             return
@@ -80,10 +82,15 @@ class Progress:
             self._bar.update(self._task, completed=done, total=total, description=description)
             return
         began, before = self._begin
-        if self.quiet or now - self._last_line < PLAIN_INTERVAL or done <= before:
+        if done > before:
+            self._left = (now - began) / (done - before) * (total - done)
+        if self.quiet or now - self._last_line < PLAIN_INTERVAL or self._left is None:
             return
-        left = (now - began) / (done - before) * (total - done)
-        parts = [f"{self._stage}: {done} of {total}", text, f"about {show_seconds(left)} left"]
+        parts = [
+            f"{self._stage}: {done} of {total}",
+            text,
+            f"about {show_seconds(self._left)} left",
+        ]
         self.say(", ".join(part for part in parts if part))
 
     def step(self, step: Step, total: int) -> None:
@@ -93,9 +100,11 @@ class Progress:
     def epoch(self, epoch: Epoch) -> None:
         """An epoch ended, or the held-out pictures were scored."""
         if epoch.val_accuracy is not None:
+            left = f", about {show_seconds(self._left)} left" if self._left else ""
+            accuracy = percent(epoch.val_accuracy)
             self.say(
                 f"epoch {epoch.epoch + 1}: train loss {epoch.train_loss:.3f}, "
-                f"validation loss {epoch.val_loss:.3f}, accuracy {percent(epoch.val_accuracy)}"
+                f"validation loss {epoch.val_loss:.3f}, accuracy {accuracy}{left}"
             )
 
     def _stop_bar(self) -> None:

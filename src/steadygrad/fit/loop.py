@@ -19,7 +19,7 @@ from steadygrad.fit.folder import RunFolder
 from steadygrad.fit.job import Show
 from steadygrad.fit.prepare import Prepared
 from steadygrad.fit.signals import Interrupted, StopSignals
-from steadygrad.record import Epoch, Event, Finding, Step
+from steadygrad.record import Epoch, Event, Finding, Record, Step
 from steadygrad.train import Diverged, TrainingState, train
 
 LOOKS = 20
@@ -66,6 +66,13 @@ def is_finite(state: TrainingState) -> bool:
 def averaged(state: TrainingState) -> AbstractContextManager[None]:
     """A context in which the classifier has its averaged weights, if the run keeps any."""
     return state.average.applied(state.classifier) if state.average else nullcontext()
+
+
+def judge(record: Record, folder: RunFolder) -> list[Finding]:
+    """Run all rules over the record, and write what they find down in it."""
+    record.findings = rules.run(record)
+    folder.save_record(record)
+    return record.findings
 
 
 @dataclass
@@ -198,24 +205,17 @@ class Loop:
         self.prepared.record.add(event)
         self.show.say(text)
 
-    def judge(self) -> list[Finding]:
-        """Run all rules over the record, and write what they find down in it."""
-        record = self.prepared.record
-        record.findings = rules.run(record)
-        self.folder.save_record(record)
-        return record.findings
-
     def _diverged(self, error: Diverged) -> None:
         """Write the broken step down, so that rules see it, and stop; the checkpoint stays."""
         self.prepared.record.add(
             Step(error.step, self.state.epoch, error.loss, error.lr, 0, grad_norm=error.grad_norm)
         )
-        self.judge()
+        judge(self.prepared.record, self.folder)
         raise SteadygradError(f"{error} {self._kept()}") from error
 
     def _lost(self) -> None:
         """The last update left no numbers: nothing to score or export."""
-        self.judge()
+        judge(self.prepared.record, self.folder)
         raise SteadygradError(
             f"The weights are no finite numbers after step {self.state.step}. Try a smaller --lr, "
             f"some --warmup 0.1 or --clip-norm 1. {self._kept()}"
