@@ -150,6 +150,17 @@ def test_stop_before_training_leaves_nothing(processes, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_stop_while_the_end_is_written(processes, tmp_path):
+    out = tmp_path / "out"
+    options = ["--model", "logistic", "--epochs", "1"]
+    how = {"wait_for": out / "model.safetensors", "then": signal.SIGINT, "pause": 0.02}
+    ended = train(processes, out, *options, **how)
+    assert ended.status == 130
+    assert "Stopped after training; the weights are saved" in ended.err
+    assert len(ended.err.splitlines()) == 1
+    assert processes.run("train", "--resume", out, "--quiet").status == 0
+
+
 def test_kill_while_the_end_is_written(processes, tmp_path):
     out = tmp_path / "out"
     small = ["--model", "logistic", "--epochs", "1"]
