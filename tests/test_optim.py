@@ -15,6 +15,7 @@ from steadygrad.optim import (
     scaled_lr,
 )
 from steadygrad.optim.groups import hidden_matrices
+from steadygrad.optim.muon import NEWTON_SCHULZ_STEPS
 from steadygrad.record import Recipe
 from training_helpers import Digits, SmallClassifier
 
@@ -146,7 +147,7 @@ def test_orthogonalize_is_the_plain_iteration_in_float64(shape):
     matrices = torch.randn(shape) @ torch.diag(torch.logspace(0, -4, shape[-1]))
     x = matrices.double()
     x = x / x.norm(dim=(-2, -1), keepdim=True)
-    for _ in range(5):
+    for _ in range(NEWTON_SCHULZ_STEPS):
         square = x @ x.mT
         x = 3.4445 * x - 4.7750 * square @ x + 2.0315 * square @ square @ x
     assert (orthogonalize(matrices).double() - x).abs().max() < 1e-3

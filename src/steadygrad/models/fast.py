@@ -42,6 +42,7 @@ class FastShape:
     stem_stride: int = 1
     stem_padding: int = 0
     stem_components: int = 0
+    stem_bias: bool = True
     features: str = "max"
     head_scale: float = 1.0
     trained_scale: bool = False
@@ -65,6 +66,8 @@ class FastNet(nn.Module):
             shape.stem_padding,
             shape.stem_components,
         )
+        # A fixed bias spares the gradient of the largest maps there are.
+        self.stem.bias.requires_grad_(shape.stem_bias)
         self.stem_activation = _stem_activation(style, self.stem.out_channels)
         channels = self.stem.out_channels // widen(style.activation)
         groups: list[nn.Module] = []
@@ -142,6 +145,7 @@ def shape_for(
         stem_stride=stem_stride,
         stem_padding=stem_padding,
         stem_components=24 if photos else 0,
+        stem_bias=not photos,
         features="average" if photos else "max",
         norm_momentum=PHOTO_NORM_MOMENTUM if photos else NORM_MOMENTUM,
         dropout=dropout,

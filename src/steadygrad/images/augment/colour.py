@@ -21,18 +21,18 @@ def jitter_colour(pixels: torch.Tensor, rng: torch.Generator, strength: float) -
     saturation = uniform(rng, batch, max(0.0, 1 - strength), 1 + strength).to(pixels.device)
     floats = pixels.float()
     scale = (brightness * contrast)[:, None, None]
-    mean_gray = gray(floats).mean(dim=(1, 2, 3)) * brightness
+    weights = torch.tensor(LUMINANCE if channels == 3 else (1.0,), device=pixels.device)
+    mean_gray = floats.mean(dim=(2, 3)) @ weights * brightness
     offset = ((1 - contrast) * mean_gray)[:, None]
     matrix = torch.eye(channels, device=pixels.device).expand(batch, channels, channels)
     if channels == 3:
-        weights = torch.tensor(LUMINANCE, device=pixels.device)
         keep = saturation[:, None, None]
         matrix = keep * matrix + (1 - keep) * weights.expand(3, 3)
     matrix = matrix * scale
     flat = floats.permute(0, 2, 3, 1).reshape(batch, -1, channels)
     mixed = torch.baddbmm(offset[:, None, :].expand(batch, 1, channels), flat, matrix.mT)
     height, width = pixels.shape[2:]
-    return mixed.view(batch, height, width, channels).permute(0, 3, 1, 2).clamp(0, 255)
+    return mixed.view(batch, height, width, channels).permute(0, 3, 1, 2).clamp_(0, 255)
 
 
 def gray(pixels: torch.Tensor) -> torch.Tensor:
