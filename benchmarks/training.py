@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,10 +25,11 @@ from typing import Any
 
 import numpy as np
 
-from side_by_side.measure import ARRAYS, IMAGES, PARTS, TASKS, Measurement
+from side_by_side.measure import ARRAYS, IMAGES, NEEDS, PARTS, PEERS, TASKS, Measurement
 from side_by_side.tables import (
     Results,
     accuracy_table,
+    load,
     machine_lines,
     speed_table,
     write_section,
@@ -35,8 +37,6 @@ from side_by_side.tables import (
 from steadygrad import InputError, Recipe, load_images
 
 HERE = Path(__file__).resolve().parent
-NEEDS = {"lightning": ("lightning",), "keras-torch": ("keras",), "keras-jax": ("keras", "jax")}
-PEERS = ("plain", *NEEDS)
 OURS, DEFAULT = "steadygrad", "steadygrad-default"
 TITLES = {
     OURS: "steadygrad",
@@ -54,6 +54,7 @@ WITHOUT = {f"without {text}": (part,) for part, text in PARTS.items()}
 WITHOUT["without all three"] = tuple(PARTS)
 TITLES |= {row: row for row in WITHOUT}
 SECTIONS = ["speed", "parts", "race"]
+"""Parts belong to speed."""
 Rows = dict[str, Measurement]
 
 
@@ -65,12 +66,15 @@ class Bench:
     folder: Path
     """Temporary: decoded pictures and caches."""
 
-    def rounds(self, rows: Rows, num_rounds: int) -> Results:
-        """Measure every row once a round; every other round in reverse."""
+    def rounds(self, rows: Rows, num_rounds: int, parts_rounds: int = 0) -> Results:
+        """Measure every row once a round; every other round in reverse.
+
+        Rows of WITHOUT take part in the first `parts_rounds` only.
+        """
         results: Results = {name: [] for name in rows}
         for number in range(num_rounds):
-            names = list(rows) if number % 2 == 0 else list(reversed(rows))
-            for name in names:
+            names = [name for name in rows if name not in WITHOUT or number < parts_rounds]
+            for name in names if number % 2 == 0 else reversed(names):
                 began = time.perf_counter()
                 result = self.measure(replace(rows[name], seed=number))
                 results[name].append(result)
@@ -134,11 +138,11 @@ def speed(bench: Bench, name: str) -> list[str]:
     """Images per second of a task's training steps, and what each part of ours gives."""
     options = bench.options
     base = basis(options, name, "speed")
-    ways = [OURS, *(peer for peer in options.peers)]
+    ways = [OURS, *(peer for peer in options.peers if peer in TASKS[name].peers)]
     rows = {way: replace(base, way=way) for way in ways}
     if "parts" in options.only:
         rows |= {row: replace(base, without=parts) for row, parts in WITHOUT.items()}
-    results = bench.rounds(rows, options.rounds)
+    results = bench.rounds(rows, options.rounds, options.parts_rounds)
     sizes = {result["parameters"] for rounds in results.values() for result in rounds}
     if len(sizes) != 1:
         sys.exit(f"The networks differ: they have {sorted(sizes)} parameters.")
@@ -148,6 +152,11 @@ def speed(bench: Bench, name: str) -> list[str]:
         lines += ["", "Where it comes from: ours with parts of it taken away.", ""]
         lines += speed_table({row: results[row] for row in (OURS, *WITHOUT)}, TITLES, OURS)
     return [*lines, ""]
+
+
+def speeds(bench: Bench) -> list[str]:
+    """The tables of every network asked for."""
+    return [line for name in bench.options.tasks for line in speed(bench, name)]
 
 
 def race(bench: Bench) -> list[str]:
@@ -177,6 +186,7 @@ def basis(options: argparse.Namespace, task: str, goal: str) -> Measurement:
         workers=options.workers,
         seconds=options.seconds,
         target=options.target,
+        check_every=options.check_every,
     )
 
 
@@ -190,22 +200,24 @@ def read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     add, several = parser.add_argument, {"nargs": "*"}
     add("--only", choices=SECTIONS, default=SECTIONS, **several, help="sections (all)")
-    add("--tasks", choices=TASKS, default=list(TASKS), **several, help="networks (all)")
+    add("--tasks", choices=TASKS, default=["convnet", "resnet18"], **several, help="networks")
     add("--peers", choices=PEERS, default=list(PEERS), **several, help="whom to run beside us")
     add("--race-peers", choices=PEERS, default=["plain"], **several, help="who races to accuracy")
     add("--rounds", type=int, default=3, help="rounds of speed (3)")
-    add("--race-rounds", type=int, default=3, help="rounds of the race (3), each with its own seed")
+    add("--parts-rounds", type=int, default=1, help="rounds that measure parts, too (1)")
+    add("--race-rounds", type=int, default=2, help="rounds of the race (2), each with its own seed")
     add("--threads", type=int, default=2, help="cores and compute threads (2)")
     add("--workers", type=int, default=2, help="worker processes of a DataLoader (2)")
     add("--seconds", type=float, default=2.5, help="measured per process, after 1 s (2.5)")
     add("--target", type=float, default=0.9, help="validation accuracy to reach (0.9)")
+    add("--check-every", type=int, default=6750, help="pictures between two looks at it (6750)")
     add("--data-root", help="folder with the sets (default: STEADYGRAD_DATA)")
     add("--quick", action="store_true", help="one short round of everything: does it run?")
     add("--write", action="store_true", help="put the tables into benchmarks/RESULTS.md")
     options = parser.parse_args()
     if options.quick:
-        options.rounds = options.race_rounds = 1
-        options.seconds, options.target = 0.5, 0.8
+        options.rounds = options.parts_rounds = options.race_rounds = 1
+        options.seconds, options.target, options.check_every = 0.5, 0.6, 1500
     for peer in [name for name in NEEDS if not all(find_spec(need) for need in NEEDS[name])]:
         if peer in options.peers:
             say(f"{peer} is left out: not installed (see benchmarks/README.md)")
@@ -227,24 +239,42 @@ def pin(threads: int) -> list[int]:
 
 
 def main() -> None:
-    """Measure what was asked for and print it as Markdown."""
+    """Measure what was asked for, print it as Markdown, put it into RESULTS.md."""
     options = read_options()
-    lines = ["## Training speed and time to accuracy", "", f"`{command()}`", ""]
-    lines += [*machine_lines(options.threads, options.workers, pin(options.threads)), ""]
+    cores = pin(options.threads)
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(options, Path(folder))
         try:
-            for name in options.tasks if "speed" in options.only else []:
-                lines += speed(bench, name)
+            if "speed" in options.only:
+                report(options, cores, "speed", lambda: speeds(bench))
             if "race" in options.only:
-                lines += race(bench)
+                report(options, cores, "race", lambda: race(bench))
         except InputError as error:
-            say(f"{error} Say where the data is with --data-root or STEADYGRAD_DATA.")
+            say(str(error))
             sys.exit(error.exit_status)
+
+
+def report(
+    options: argparse.Namespace, cores: list[int], name: str, measure: Callable[[], list[str]]
+) -> None:
+    """Measure one section and print it under what it was measured on."""
+    machine, began = machine_lines(options.threads, options.workers, cores), time.monotonic()
+    tables = measure()
+    minutes = (time.monotonic() - began) / 60
+    lines = [
+        f"## Training: {name}",
+        "",
+        f"`{command()}`",
+        "",
+        *machine,
+        f"- Load average at the end: {load()}; {minutes:.0f} minutes in all",
+        "",
+        *tables,
+    ]
     text = "\n".join(lines)
-    print(text)
+    print(text, flush=True)
     if options.write:
-        write_section(HERE / "RESULTS.md", "training", text)
+        write_section(HERE / "RESULTS.md", f"training-{name}", text)
 
 
 def command() -> str:

@@ -13,6 +13,9 @@ ARRAYS = "arrays.npz"
 """train_images (N, H, W, C) uint8, train_labels (N,) int64, val_images, val_labels."""
 IMAGES = "images.pickle"
 """An Images, for measurements of speed."""
+NEEDS = {"lightning": ("lightning",), "keras-torch": ("keras",), "keras-jax": ("keras", "jax")}
+"""Peer → packages it takes."""
+PEERS = ("plain", *NEEDS)
 PARTS = {
     "memory": "memory kept between steps",
     "bf16": "bf16 and channels_last",
@@ -39,6 +42,8 @@ class Task:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     """Of the training pixels in [0, 1], as scripts have them written in."""
+    peers: tuple[str, ...] = PEERS
+    """Who is measured beside us."""
 
 
 TASKS = {
@@ -52,6 +57,18 @@ TASKS = {
         augment=False,
         mean=(0.2860,),
         std=(0.3530,),
+    ),
+    "convnet-512": Task(
+        "the same ConvNet in batches of 512",
+        "fashion-mnist",
+        "side_by_side.nets:small_convnet",
+        channels=1,
+        size=28,
+        batch_size=512,
+        augment=False,
+        mean=(0.2860,),
+        std=(0.3530,),
+        peers=("plain",),
     ),
     "resnet18": Task(
         "ResNet-18, 32×32 colour (CIFAR-10), batches of 128, shifts and flips",
@@ -105,7 +122,7 @@ class Measurement:
 class SpeedClock:
     """Images per second of whole steps, from after a warm-up on."""
 
-    fewest_steps = 3
+    fewest_steps = 2
     """For the warm-up and for the measurement."""
 
     def __init__(self, warmup_seconds: float, seconds: float) -> None:

@@ -17,13 +17,17 @@ PACKAGES = ("steadygrad", "torch", "numpy", "lightning", "keras", "jax")
 
 def machine_lines(threads: int, workers: int, cores: Sequence[int]) -> list[str]:
     """CPU, cores, load and versions, as a list."""
-    load = ", ".join(f"{value:.2f}" for value in os.getloadavg())
     return [
         f"- CPU: {cpu_name()}; {os.cpu_count()} cores, everything pinned to {len(cores)} of them "
         f"(threads: {threads}; workers of a DataLoader: {workers})",
-        f"- Load average at the start (1, 5, 15 minutes): {load}",
         f"- Python {platform.python_version()}, " + ", ".join(versions()),
+        f"- Load average over 1, 5 and 15 minutes, at the start: {load()}",
     ]
+
+
+def load() -> str:
+    """How busy the machine is; above the number of its cores nothing measured here holds."""
+    return ", ".join(f"{value:.1f}" for value in os.getloadavg())
 
 
 def cpu_name() -> str:
@@ -98,7 +102,7 @@ def _ratios(
     """Ratios within a round: what troubled the machine then troubled both."""
     if name == baseline:
         return ""
-    pairs = zip(results[baseline], results[name], strict=True)
+    pairs = zip(results[baseline], results[name], strict=False)  # parts have fewer rounds
     ratios = [value for value in (ratio(*pair) for pair in pairs) if value is not None]
     return f"**{spread(ratios, '.2f')}**" if ratios else ""
 

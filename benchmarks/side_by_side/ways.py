@@ -85,13 +85,9 @@ def _ours(measurement: Measurement, clock: Clock, fixed: dict[str, Any]) -> dict
     recipe = resolve(recipe, images).replace(**fixed)
     classifier = build(recipe, images)
     batches = make_batches(recipe, images)
-    found = machine.probe(
-        classifier,
-        batches.batch(0, 0).images,
-        precision=recipe.precision,
-        memory_format=recipe.memory_format,
-    )
-    recipe = recipe.replace(precision=found.precision, memory_format=found.memory_format)
+    if recipe.precision == "auto":
+        found = machine.probe(classifier, batches.batch(0, 0).images)
+        recipe = recipe.replace(precision=found.precision, memory_format=found.memory_format)
     state = start(classifier, recipe, len(batches))
     if "feeding" in measurement.without:
         batches = OneByOne(measurement, task, batches)
