@@ -101,12 +101,12 @@ def test_parts_of_the_time_add_up_to_the_total():
 
 def test_every_number_of_the_recipe_says_where_it_comes_from():
     asked = Recipe(lr=0.1, epochs=3, batch_size=64)
-    resolved = asked.replace(lr=0.2, model="lenet", momentum=0.9)
+    resolved = asked.replace(lr=0.2, model="lenet")
     for given_as in (asked.to_dict(), {"lr": 0.1, "epochs": 3, "batch_size": 64}):
         rows = {row.name: row for row in recipe_rows(given_as, resolved.to_dict())}
         assert rows["epochs"].origin == "given"
         assert rows["model"].origin == "chosen"
-        assert rows["momentum"].origin == "default"
+        assert rows["init_std"].origin == "default"
         assert (rows["lr"].origin, rows["lr"].asked) == ("chosen", 0.1)
         assert list(rows) == list(Recipe().to_dict())
     assert [row.name for row in recipe_rows({}, {"mine": 1})] == ["mine"]
