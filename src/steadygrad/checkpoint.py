@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import errno
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,7 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from steadygrad.errors import InputError, SteadygradError
+from steadygrad.record.store import write_bytes
 from steadygrad.training_state import TrainingState
 
 FORMAT = 1
@@ -42,9 +41,9 @@ def save(
     values["extra"] = extra
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for remains in folder.glob(f".{name}.*.tmp"):  # of a process killed while writing
+        for remains in folder.glob(f".{path.name}.*"):  # of a process killed while writing
             remains.unlink(missing_ok=True)
-        _write(path, to_bytes(tensors, metadata={"steadygrad": json.dumps(values)}))
+        write_bytes(path, to_bytes(tensors, metadata={"steadygrad": json.dumps(values)}))
     except OSError as error:
         reason = "the disk is full" if error.errno == errno.ENOSPC else error.strerror or str(error)
         kept = " The one saved before is still good." if path.exists() else ""
@@ -176,24 +175,3 @@ def _restore_optimizer(
             if isinstance(value, Tensor) and value.shape == parameter.shape:
                 # In the parameter's memory layout again: fused updates walk both side by side.
                 entry[key] = torch.empty_like(parameter, dtype=value.dtype).copy_(value).detach()
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a whole file or nothing, and be sure it is on the disk."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    if os.name == "posix":
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)  # the rename itself
-        finally:
-            os.close(folder)
