@@ -28,6 +28,7 @@ MISTAKES = 24
 WORST_CELLS = 6
 PICTURES_PER_CELL = 5
 SAMPLES = 32
+PROOF_PICTURES = 128
 
 
 def finish(loop: Loop, *, started: float) -> dict[str, Any]:
@@ -82,14 +83,26 @@ def export_and_prove(classifier: Any, images: Images, folder: Path) -> Parity:
     path = folder / "model.onnx"
     partial = folder / "model.onnx.unproven"
     export(classifier, partial)
-    held_out = np.concatenate([images.test.indices, images.val.indices, images.train.indices])
+    chosen = _spread_over(images, PROOF_PICTURES)
     if images.source.arrays is not None:
-        pictures: Any = images.source.arrays[np.sort(held_out[:256])]
+        pictures: Any = images.source.arrays[chosen]
     else:
-        pictures = [images.source.path(int(index)) for index in held_out[:256]]
-    parity = prove(classifier, partial, pictures)
+        pictures = [images.source.path(int(index)) for index in chosen]
+    parity = prove(classifier, partial, pictures, num_files=PROOF_PICTURES)
     partial.replace(path)
     return parity
+
+
+def _spread_over(images: Images, num_pictures: int) -> np.ndarray:
+    """Sorted indices of pictures from all classes, held-out ones where there are enough."""
+    held_out = np.sort(np.concatenate([images.test.indices, images.val.indices]))
+    pool = (
+        held_out
+        if len(held_out) >= num_pictures
+        else np.sort(np.concatenate([held_out, images.train.indices]))
+    )
+    places = np.linspace(0, len(pool) - 1, min(num_pictures, len(pool)))
+    return pool[np.unique(places.round().astype(np.int64))]
 
 
 def _summary(
