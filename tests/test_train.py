@@ -12,7 +12,7 @@ from steadygrad.optim import OPTIMIZERS
 from steadygrad.record import Recipe
 from steadygrad.schedules import SCHEDULES, multiplier
 from steadygrad.train import Diverged, cross_entropy, start, train
-from steadygrad.training_state import balanced_weights
+from steadygrad.training_state import LowResolution, balanced_weights, shrink
 from training_helpers import Digits, PlainBatches, SmallClassifier, same_tensors
 
 RECIPE = Recipe(seed=3, epochs=2, lr=0.05, optimizer="nesterov", weight_decay=1e-3)
@@ -315,3 +315,12 @@ def test_a_reused_backbone_is_frozen_for_its_share_then_learns_slower(digits):
         rates = {g["name"]: g["lr"] for g in state.optimizer.param_groups}
         assert rates["backbone_decay"] == pytest.approx(0.1 * rates["head"])
         assert step.lr == rates["head"]
+
+
+def test_scoring_at_low_resolution_is_what_training_sees(digits):
+    classifier = SmallClassifier(digits).eval()
+    pixels = torch.randint(0, 256, (4, 1, 32, 32), dtype=torch.uint8)
+    with torch.no_grad():
+        expected = classifier.network(shrink(classifier.preprocess(pixels)))
+        assert torch.equal(LowResolution(classifier)(pixels), expected)
+        assert not torch.equal(classifier(pixels), expected)

@@ -21,6 +21,7 @@ from steadygrad.fit.prepare import Prepared
 from steadygrad.fit.signals import Interrupted, StopSignals
 from steadygrad.record import Epoch, Event, Finding, Record, Step
 from steadygrad.train import Diverged, TrainingState, train
+from steadygrad.training_state import LowResolution
 
 LOOKS = 20
 """Most often the validation pictures are scored in a run: each look costs a forward pass."""
@@ -166,12 +167,13 @@ class Loop:
         progress.loss_sum, progress.loss_count = 0.0, 0
         stop = False
         if len(prepared.images.val):
-            with averaged(self.state):
-                scores = evaluate(
-                    prepared.classifier, prepared.images.val, precision=prepared.recipe.precision
-                )
+            low = state.progress < prepared.recipe.low_resolution
+            scored = LowResolution(prepared.classifier) if low else prepared.classifier
+            with averaged(state):
+                scores = evaluate(scored, prepared.images.val, precision=prepared.recipe.precision)
                 epoch.val_loss, epoch.val_accuracy = scores.loss, scores.accuracy
-            stop = self._compare(scores.accuracy if math.isfinite(scores.loss) else -1.0)
+            if not low:  # weights of the low-resolution share are never the best
+                stop = self._compare(scores.accuracy if math.isfinite(scores.loss) else -1.0)
         progress.evaluate_seconds += time.monotonic() - began
         self.folder.writer().write(epoch)
         prepared.record.add(epoch)
