@@ -17,14 +17,15 @@ from pathlib import Path
 from side_by_side.tables import cpu_name, load, write_section
 
 JOBS = {
-    "digits": ("", 6),
-    "fashion-mnist": ("5m", 1),
-    "cifar10": ("10m", 1),
-    "flowers-128": ("5m", 3),
-    "trashnet-small": ("5m", 3),
-    "caltech101-20": ("5m", 3),
+    "digits": ("", range(4, 10)),
+    "fashion-mnist": ("5m", range(1)),
+    "cifar10": ("10m", range(1)),
+    "flowers-128": ("5m", range(3)),
+    "trashnet-small": ("5m", range(3)),
+    "caltech101-20": ("5m", range(3)),
 }
-"""Set → time budget ("" for none) and number of seeds."""
+"""Set → time budget ("" for none) and seeds. A seed of digits is a split of its own; those of seeds
+0 to 3 helped to choose its recipe."""
 TARGETS = {
     "digits": 0.985,
     "fashion-mnist": 0.93,
@@ -40,7 +41,7 @@ def main() -> None:
     root = options.data_root or os.environ.get("STEADYGRAD_DATA", "")
     for name in options.sets:
         budget, seeds = JOBS[name]
-        for seed in range(seeds if options.seeds is None else options.seeds):
+        for seed in seeds[: options.seeds]:
             out = options.runs / f"{name}-{seed}"
             if not (out / "summary.json").exists():
                 train(name, budget, seed, out, root)
@@ -111,7 +112,7 @@ def read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--runs", type=Path, default=Path("runs/accuracy"))
     parser.add_argument("--sets", nargs="+", choices=list(JOBS), default=list(JOBS))
-    parser.add_argument("--seeds", type=int, help="number of seeds (default: by set)")
+    parser.add_argument("--seeds", type=int, help="the first so many seeds only")
     parser.add_argument("--data-root", help="folder with the sets (default: STEADYGRAD_DATA)")
     parser.add_argument("--write", action="store_true", help="put the table into RESULTS.md")
     return parser.parse_args()

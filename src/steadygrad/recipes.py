@@ -94,8 +94,8 @@ def _pictures(recipe: Recipe) -> dict[str, Any]:
             "train_size": 0,
             "source_size": 0,
             "shift": 2 if recipe.image_size >= 16 else 1,
-            "min_crop": 1.0,
-            "rotation": 0.0,
+            "min_crop": 1.0 if large_enough else 0.8,
+            "rotation": 0.0 if large_enough else 10.0,
             "colour": 0.0,
             "low_resolution": 0.4 if large_enough else 0.0,
         }
