@@ -72,15 +72,6 @@ class Event:
 
 
 @dataclass
-class LayerSignals:
-    """Statistics of one layer's output at one step (filled by the monitor)."""
-
-    step: int
-    layer: str
-    values: dict[str, float] = field(default_factory=dict[str, float])
-
-
-@dataclass
 class Where:
     """The place in the user's code or data a finding is about."""
 

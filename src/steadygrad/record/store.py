@@ -16,20 +16,48 @@ from steadygrad.record.measured import (
     Event,
     Facts,
     Finding,
-    LayerSignals,
     Step,
     Where,
 )
+from steadygrad.record.watched import (
+    Batch,
+    Graph,
+    LayerSignals,
+    Loader,
+    Loop,
+    Operation,
+    Optimizer,
+    Parameter,
+    ParameterSignals,
+    Scheduler,
+)
 
-Line = Facts | Step | Epoch | Event | LayerSignals | Finding
+Line = (
+    Facts | Step | Epoch | Event | Finding | Graph | LayerSignals | ParameterSignals | Batch | Loop
+)
 KINDS: dict[str, type[Any]] = {
     "facts": Facts,
     "step": Step,
     "epoch": Epoch,
     "event": Event,
     "signals": LayerSignals,
+    "parameter-signals": ParameterSignals,
+    "graph": Graph,
+    "batch": Batch,
+    "loop": Loop,
     "finding": Finding,
 }
+LISTS: dict[type[Any], str] = {
+    Step: "steps",
+    Epoch: "epochs",
+    Event: "events",
+    LayerSignals: "signals",
+    ParameterSignals: "parameter_signals",
+    Graph: "graphs",
+    Batch: "batches",
+    Finding: "findings",
+}
+"""Kinds of line of which a Record keeps all, and where."""
 UNDECODABLE = "backslashreplace"
 """File names that are no text in the system's encoding hold surrogates, which UTF-8 refuses."""
 NAMES = {kind: name for name, kind in KINDS.items()}
@@ -50,21 +78,20 @@ class Record:
     epochs: list[Epoch] = field(default_factory=list[Epoch])
     events: list[Event] = field(default_factory=list[Event])
     signals: list[LayerSignals] = field(default_factory=list[LayerSignals])
+    parameter_signals: list[ParameterSignals] = field(default_factory=list[ParameterSignals])
+    graphs: list[Graph] = field(default_factory=list[Graph])
+    batches: list[Batch] = field(default_factory=list[Batch])
+    loop: Loop = field(default_factory=Loop)
     findings: list[Finding] = field(default_factory=list[Finding])
 
     def add(self, line: Line) -> None:
-        """Take in one measured line; a second Facts replaces the first."""
+        """Take in one measured line; a second Facts or Loop replaces the first."""
         if isinstance(line, Facts):
             self.facts = line
+        elif isinstance(line, Loop):
+            self.loop = line
         else:
-            lists: dict[type[Any], list[Any]] = {
-                Step: self.steps,
-                Epoch: self.epochs,
-                Event: self.events,
-                LayerSignals: self.signals,
-                Finding: self.findings,
-            }
-            lists[type(line)].append(line)
+            getattr(self, LISTS[type(line)]).append(line)
 
     @classmethod
     def load(cls, path: str | Path) -> Record:
@@ -78,11 +105,8 @@ class Record:
 
     def drop_after(self, step: int) -> None:
         """Forget everything measured after `step`: a resumed run measures it again."""
-        self.steps = [line for line in self.steps if line.step <= step]
-        self.epochs = [line for line in self.epochs if line.step <= step]
-        self.events = [line for line in self.events if line.step <= step]
-        self.signals = [line for line in self.signals if line.step <= step]
-        self.findings = [line for line in self.findings if line.step <= step]
+        for name in LISTS.values():
+            setattr(self, name, [line for line in getattr(self, name) if line.step <= step])
 
 
 class RecordWriter:
@@ -108,8 +132,9 @@ class RecordWriter:
     @staticmethod
     def rewrite(path: str | Path, record: Record) -> None:
         """Replace the file by exactly `record` (after `drop_after`), atomically."""
-        lines: list[Line] = [record.facts, *record.events, *record.findings]
-        lines += [*record.signals, *record.steps, *record.epochs]
+        lines: list[Line] = [record.facts, record.loop]
+        for name in LISTS.values():
+            lines += getattr(record, name)
         write_text(path, "".join(_encode(line) for line in lines))
 
 
@@ -174,7 +199,25 @@ def _encode(line: Line) -> str:
 
 def _decode(text: str) -> Line:
     values = json.loads(text)
-    kind = KINDS[values.pop("kind")]
-    if kind is Finding:
-        values["where"] = Where(**values["where"])
+    return _build(KINDS[values.pop("kind")], values)
+
+
+NESTED: dict[tuple[type[Any], str], type[Any]] = {
+    (Graph, "operations"): Operation,
+    (Loop, "optimizers"): Optimizer,
+    (Loop, "schedulers"): Scheduler,
+    (Loop, "loaders"): Loader,
+    (Loop, "parameters"): Parameter,
+}
+"""Lists of plain data inside a line; every other dict with these keys is a place."""
+PLACES = {"where", "built", "called", "origin"}
+
+
+def _build(kind: type[Any], values: dict[str, Any]) -> Any:
+    for name, value in values.items():
+        inner = NESTED.get((kind, name))
+        if inner is not None:
+            values[name] = [_build(inner, item) for item in value]
+        elif isinstance(value, dict) and (name in PLACES or name.endswith("_where")):
+            values[name] = Where(**cast("dict[str, Any]", value))
     return kind(**values)

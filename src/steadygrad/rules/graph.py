@@ -1,0 +1,139 @@
+"""Walking over the graph of a watched pass: what rules ask of it, in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from steadygrad.record import Graph, LayerSignals, Operation, Record
+
+
+def _names(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+WEIGHTED = frozenset(
+    {"linear", "bilinear", "embedding", "matmul"}
+    | {f"conv{n}d" for n in (1, 2, 3)}
+    | {f"conv_transpose{n}d" for n in (1, 2, 3)}
+)
+"""Operations that multiply by a weight (a matmul counts where an input is a parameter)."""
+NORMS = frozenset(
+    {"batch_norm", "layer_norm", "group_norm", "instance_norm", "rms_norm", "local_response_norm"}
+)
+ACTIVATIONS = _names(
+    "relu relu6 leaky_relu prelu rrelu elu selu celu gelu silu mish softplus softsign hardtanh "
+    "hardswish hardsigmoid tanh sigmoid logsigmoid tanhshrink softshrink hardshrink glu "
+    "threshold maximum abs exp sin cos sqrt pow square clamp max"
+)
+"""Nonlinear, elementwise; softmax and log_softmax are named by themselves."""
+SHAPE = _names(
+    "reshape view flatten squeeze unsqueeze permute transpose t contiguous clone to float double "
+    "half bfloat16 type type_as expand expand_as narrow chunk split unbind getitem movedim "
+    "swapaxes ravel unflatten view_as reshape_as cpu cuda identity pad roll flip repeat"
+)
+"""Operations that move numbers and leave them as they are."""
+LOSSES = _names(
+    "cross_entropy nll_loss binary_cross_entropy binary_cross_entropy_with_logits mse_loss l1_loss "
+    "smooth_l1_loss huber_loss kl_div poisson_nll_loss gaussian_nll_loss hinge_embedding_loss "
+    "multi_margin_loss multilabel_margin_loss multilabel_soft_margin_loss soft_margin_loss "
+    "margin_ranking_loss triplet_margin_loss cosine_embedding_loss ctc_loss"
+)
+"""Loss functions; input 0 is the prediction, input 1 the target."""
+
+
+def graphs(record: Record, kind: str = "train") -> list[Graph]:
+    """Graphs of one kind in the order seen; empty ones are left out."""
+    return [graph for graph in record.graphs if graph.kind == kind and graph.operations]
+
+
+def first_graph(record: Record, kind: str = "train") -> Graph | None:
+    """The first graph of that kind, if any."""
+    return next(iter(graphs(record, kind)), None)
+
+
+def is_weighted(operation: Operation) -> bool:
+    """Whether it multiplies by a trainable (or frozen) weight."""
+    if operation.name == "matmul":
+        return operation.where.parameter is not None
+    return operation.name in WEIGHTED
+
+
+def upstream(graph: Graph, index: int, through: Collection[str] = SHAPE) -> int:
+    """Follow first inputs back from `index` through operations named in `through`.
+
+    Returns the position of the first operation of another name, or OUTSIDE or PARAMETER.
+    """
+    while index >= 0 and graph.operations[index].name in through:
+        made_by = graph.operations[index].inputs
+        index = made_by[0] if made_by else -1
+    return index
+
+
+def source(graph: Graph, operation: Operation, argument: int = 0) -> int:
+    """What made an argument, seen through changes of shape: a position, OUTSIDE or PARAMETER."""
+    if argument >= len(operation.inputs):
+        return -1
+    return upstream(graph, operation.inputs[argument])
+
+
+def consumers(graph: Graph, index: int, through: Collection[str] = SHAPE) -> list[int]:
+    """Operations that take the result of `index`, seen through changes of shape."""
+    found: list[int] = []
+    for position in range(index + 1, len(graph.operations)):
+        operation = graph.operations[position]
+        if index in operation.inputs:
+            if operation.name in through:
+                found += consumers(graph, position, through)
+            else:
+                found.append(position)
+    return sorted(set(found))
+
+
+def ancestors(graph: Graph, index: int) -> set[int]:
+    """`index` and every operation its result depends on."""
+    seen: set[int] = set()
+    pending = [index]
+    while pending:
+        position = pending.pop()
+        if position >= 0 and position not in seen:
+            seen.add(position)
+            pending += graph.operations[position].inputs
+    return seen
+
+
+def learned(graph: Graph) -> set[int]:
+    """Operations some backward went through."""
+    return {index for root in graph.roots for index in ancestors(graph, root)}
+
+
+def losses(graph: Graph) -> list[int]:
+    """Loss functions of the pass; in a training pass those that a backward went through."""
+    found = [i for i, operation in enumerate(graph.operations) if operation.name in LOSSES]
+    if graph.kind == "train" and graph.roots:
+        found = [i for i in found if i in learned(graph)]
+    return found
+
+
+def weighted(graph: Graph) -> list[int]:
+    """Positions of the operations with a weight, in the order of execution."""
+    return [i for i, operation in enumerate(graph.operations) if is_weighted(operation)]
+
+
+def signals(record: Record, layer: str, kind: str = "train") -> Iterator[LayerSignals]:
+    """The signals of one operation, in the order of steps."""
+    return (line for line in record.signals if line.layer == layer and line.kind == kind)
+
+
+def first_values(record: Record, layer: str, kind: str = "train") -> dict[str, float]:
+    """The values of an operation's first signals; empty where there are none."""
+    for line in signals(record, layer, kind):
+        return line.values
+    return {}
+
+
+def last_values(record: Record, layer: str, kind: str = "train") -> dict[str, float]:
+    """The values of an operation's latest signals; empty where there are none."""
+    for line in reversed(record.signals):
+        if line.layer == layer and line.kind == kind:
+            return line.values
+    return {}
