@@ -68,8 +68,8 @@ class LayerSignals:
     Keys of `values` (absent where not measured): mean, std, rms, min, max, zero_fraction,
     non_finite_fraction, saturated_fraction (tanh, sigmoid), batch_spread (how much outputs differ
     between examples: RMS over features of the std over examples, by the output's RMS),
-    dead_fraction and dead_window (units zero for each of the last dead_window examples), grad_rms and
-    grad_non_finite (of the loss by this output); of a training-mode norm values_per_channel,
+    dead_fraction and dead_window (units zero for each of the last dead_window examples), grad_rms
+    and grad_non_finite (of the loss by this output); of a training-mode norm values_per_channel,
     running_mean_gap (RMS of batch mean - running mean, in running stds), running_var_ratio (median
     of batch by running variance); of a loss value, input_min, input_max, input_row_sum_deviation
     (largest |sum over classes - 1|), input_exp_row_sum_deviation, target_min, target_max,
