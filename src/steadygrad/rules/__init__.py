@@ -7,17 +7,23 @@ first. A rule of your own is any such function: `run(record, rules=(*RULES, mine
 from steadygrad.record import Finding, Record
 from steadygrad.rules.broken_images import broken_images
 from steadygrad.rules.class_imbalance import class_imbalance
+from steadygrad.rules.dead_relu import dead_relu
+from steadygrad.rules.exploding_gradient import exploding_gradient
 from steadygrad.rules.framework import Rule, RuleRow, name_of
 from steadygrad.rules.framework import catalogue as _catalogue
 from steadygrad.rules.framework import page as _page
 from steadygrad.rules.framework import run as _run
 from steadygrad.rules.leakage import leakage
 from steadygrad.rules.loss_at_init import loss_at_init
+from steadygrad.rules.lr_too_high import lr_too_high
+from steadygrad.rules.lr_too_low import lr_too_low
 from steadygrad.rules.non_finite import non_finite
 from steadygrad.rules.not_learning import not_learning
 from steadygrad.rules.overfitting import overfitting
+from steadygrad.rules.saturated_activation import saturated_activation
 from steadygrad.rules.symmetric_init import symmetric_init
 from steadygrad.rules.underfitting import underfitting
+from steadygrad.rules.vanishing_gradient import vanishing_gradient
 
 RULES: tuple[Rule, ...] = (
     broken_images,
@@ -26,6 +32,12 @@ RULES: tuple[Rule, ...] = (
     symmetric_init,
     loss_at_init,
     non_finite,
+    lr_too_high,
+    lr_too_low,
+    saturated_activation,
+    dead_relu,
+    vanishing_gradient,
+    exploding_gradient,
     not_learning,
     overfitting,
     underfitting,
