@@ -18,6 +18,7 @@ from steadygrad.report.markup import visible
 
 COMMANDS = {
     "train": "Train a classifier on labelled pictures.",
+    "watch": "Run your own training script and say what is wrong with it.",
     "audit": "List what is wrong with a set of pictures.",
     "evaluate": "Score a trained model on labelled pictures.",
     "predict": "Classify pictures with a trained model.",
@@ -81,14 +82,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     0 fine, 1 the work failed, 2 the arguments or the data can't be used, 3 findings at or above
     --fail-on.
     """
-    # Read by the OpenMP runtime when torch is loaded. Threads that spin while they wait cost a busy
-    # machine most of its time, an idle one's save next to none.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # names of files may be no text at all
-            stream.reconfigure(errors="backslashreplace")
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] != ["watch"]:  # somebody else's script runs there: the process stays as it was
+        _prepare_process()
     try:
-        status = group.main(arguments, prog_name="steadygrad", standalone_mode=False)
+        status = group.main(given, prog_name="steadygrad", standalone_mode=False)
     except click.exceptions.Abort:
         status = INTERRUPTED
     except click.ClickException as error:
@@ -105,6 +103,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except OSError as error:
         status = _complain(_describe(error), 1)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _prepare_process() -> None:
+    # Read by the OpenMP runtime when torch is loaded. Threads that spin while they wait cost a busy
+    # machine most of its time, an idle one's save next to none.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names of files may be no text at all
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _complain(message: str, status: int) -> int:

@@ -88,15 +88,16 @@ def one_line(text: str) -> str:
     return visible(text).replace("\n", "\ufffd").replace("\t", " ")
 
 
-def _writable_place(ctx: click.Context, parameter: click.Parameter, path: str | None) -> str | None:  # noqa: ARG001
-    """Refuse a place for --json before the work is done, not after."""
+def writable_place(ctx: click.Context, parameter: click.Parameter, path: str | None) -> str | None:  # noqa: ARG001
+    """Refuse a place for a file before the work is done, not after."""
+    option = parameter.opts[0]
     if path is None or path == "-":
         return path
     folder = os.path.dirname(path) or "."
     if os.path.isdir(path):
-        raise InputError(f"--json '{path}' is a folder; expected the name of a file, or -.")
+        raise InputError(f"{option} '{path}' is a folder; expected the name of a file, or -.")
     if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
-        raise InputError(f"--json '{path}' can't be written: no folder '{folder}' to write in.")
+        raise InputError(f"{option} '{path}' can't be written: no folder '{folder}' to write in.")
     return path
 
 
@@ -104,7 +105,7 @@ json_option = click.option(
     "--json",
     "json_path",
     metavar="FILE",
-    callback=_writable_place,
+    callback=writable_place,
     help="Also write the result as JSON (- for stdout, instead of the text).",
 )
 

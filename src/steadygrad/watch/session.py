@@ -1,0 +1,227 @@
+"""One watched run: what the monitor measures goes in, findings come out while it still runs."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from steadygrad.record import Finding, Record, RecordWriter
+from steadygrad.record.store import Line
+from steadygrad.watch.judge import Judge, failure_text
+from steadygrad.watch.ledger import at_least
+
+if TYPE_CHECKING:
+    from steadygrad.monitor import Monitor
+
+SWALLOWED = 3
+"""Times a script may catch the stop (`except:` in its loop) before the process is ended."""
+
+
+class Stop(SystemExit):
+    """Ends the script from inside: no `except Exception` holds it, and no thread prints it."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a run is watched."""
+
+    ignore: tuple[str, ...] = ()
+    fail_on: str = "never"
+    """Stop at the first certain finding at least that severe."""
+    stop_after: int = 0
+    """Stop after so many updates; 0: never."""
+    period: int = 0
+    """Watch every so manieth step besides the first ones; 0: automatic."""
+    folder: str = ""
+    """Where record.jsonl is written; empty: nowhere."""
+
+
+class Session:
+    """Holds the Record of the running script, asks the rules, and stops the script where told to.
+
+    `tell` gets each finding once, the moment it is certain. In forked children a session is inert.
+    """
+
+    def __init__(self, options: Options, tell: Callable[[Finding], None]) -> None:
+        self.options = options
+        self._tell = tell
+        self.folder = os.getcwd()
+        """Where the run began: paths are shown relative to it."""
+        self.record = Record()
+        self._judge = Judge(self.record, options.ignore, self.folder)
+        self.monitor: Monitor | None = None
+        self.steps = 0
+        self.stopped: Finding | int | None = None
+        """Why the script was stopped: a finding, or after how many updates."""
+        self.findings: list[Finding] = []
+        """The final list, once `finish` ran; what is certain so far until then."""
+        self.on_swallowed: Callable[[], None] | None = None
+        """Called when the script catches the stop again and again; may end the process."""
+        self._failures: list[str] = []
+        self._install_seconds = 0.0
+        self._stops = 0
+        self._began = time.perf_counter()
+        self._ended: float | None = None
+        self._process = os.getpid()
+        self._finishing = threading.Lock()
+        self._writer = _open_record(options.folder)
+
+    def start(self) -> None:
+        """Put the monitor in place; torch must be imported. A failure is kept for the end."""
+        if self.inert or self.monitor is not None:
+            return
+        began = time.perf_counter()
+        try:
+            from steadygrad.monitor import Monitor
+
+            self.monitor = Monitor(self._take, period=self.options.period)
+            self.monitor.on_step = self._on_step
+            self.monitor.install()
+        except Exception as error:
+            self._failures.append(failure_text("the monitor could not start", error))
+        self._install_seconds += time.perf_counter() - began
+
+    @property
+    def inert(self) -> bool:
+        """In a forked child, and when all is said."""
+        return os.getpid() != self._process or self._ended is not None
+
+    def _take(self, line: Line) -> None:
+        if self.inert:
+            return
+        self.record.add(line)
+        if self._writer is not None:
+            self._writer.write(line)
+
+    def _on_step(self, step: int, watched: bool) -> None:
+        if self.inert:
+            return
+        self.steps = step
+        due = self.options.fail_on != "never" or self._judge.is_due(self._elapsed())
+        if watched and due:
+            self._look()
+        if 0 < self.options.stop_after <= step and self.stopped is None:
+            self.stopped = step
+        if self.stopped is not None:
+            self._stop()
+
+    def _look(self) -> None:
+        new = self._judge.ask()
+        self.flush()
+        self.findings = list(self._judge.ledger.told)
+        for finding in new:
+            if self.stopped is None and at_least(finding, self.options.fail_on):
+                self.stopped = finding
+            self._tell(finding)
+
+    def _stop(self) -> None:
+        self._stops += 1
+        if self._stops > SWALLOWED and self.on_swallowed is not None:
+            self.on_swallowed()
+        raise Stop(3 if isinstance(self.stopped, Finding) else 0)
+
+    def finish(self, exception: BaseException | None = None) -> list[Finding]:
+        """Take the monitor out and say what stays, root causes first; later calls repeat it."""
+        if self.inert or not self._finishing.acquire(blocking=False):
+            return self.findings
+        if self.monitor is not None:
+            try:
+                self.monitor.finish(exception)
+            except Exception as error:
+                self._failures.append(failure_text("the monitor failed at the end", error))
+        self.silence()
+        keep = self.stopped if isinstance(self.stopped, Finding) else None
+        self.findings = self._judge.settle(keep)
+        self.record.findings = list(self.findings)
+        self._ended = time.perf_counter()
+        if self._writer is not None:
+            with suppress(OSError):
+                for finding in self.findings:
+                    self._writer.write(finding)
+                self._writer.close()
+        return self.findings
+
+    def silence(self) -> None:
+        """Take the monitor out; in a forked child, so that it runs as if never watched."""
+        if self.monitor is not None:
+            with suppress(Exception):
+                self.monitor.uninstall()
+
+    def flush(self) -> None:
+        """Hand what is written to the system, or a forked child would write it a second time."""
+        if self._writer is not None:
+            with suppress(OSError, ValueError):
+                self._writer.flush()
+
+    @property
+    def withdrawn(self) -> list[Finding]:
+        """What was told on the way and is not in the final list."""
+        return self._judge.ledger.withdrawn
+
+    @property
+    def watch_seconds(self) -> float:
+        """Time spent by the monitor and the rules."""
+        measured = self.monitor.seconds if self.monitor is not None else 0.0
+        return self._install_seconds + self._judge.seconds + measured
+
+    @property
+    def script_seconds(self) -> float:
+        """Time of the script's own, from its start to its end."""
+        return max(self._elapsed() - self.watch_seconds, 0.0)
+
+    @property
+    def failures(self) -> list[str]:
+        """What went wrong inside Steadygrad, in words."""
+        measured = self.monitor.failures if self.monitor is not None else []
+        return [*self._failures, *measured, *self._judge.failures]
+
+    @property
+    def trained(self) -> bool:
+        """Whether there was any learning to judge."""
+        return self.steps > 0 or self.record.loop.backwards > 0
+
+    def _elapsed(self) -> float:
+        return (time.perf_counter() if self._ended is None else self._ended) - self._began
+
+
+def _open_record(folder: str) -> RecordWriter | None:
+    if not folder:
+        return None
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    path = Path(folder) / "record.jsonl"
+    path.unlink(missing_ok=True)
+    return RecordWriter(path)
+
+
+_current: Session | None = None
+
+
+def current() -> Session | None:
+    """The session that runs in this process, if one does."""
+    return _current if _current is not None and not _current.inert else None
+
+
+def set_current(session: Session | None) -> None:
+    """Make `session` the one that runs here."""
+    global _current
+    _current = session
+
+
+def _before_fork() -> None:
+    if _current is not None:
+        _current.flush()
+
+
+def _after_fork() -> None:
+    if _current is not None:
+        _current.silence()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_child=_after_fork)
