@@ -1,0 +1,74 @@
+"""
+rule: eval-mode-training
+severity: error
+style: class (Trainer validating every 10 batches, train() once an epoch)
+data: digits
+source: fartashf/vsepp#4 (validation in mid epoch), Lightning PR#21146
+proof: logic
+"""
+
+import argparse
+
+import torch
+import torch.nn.functional as F
+from corpus_data import digits
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+
+class Trainer:
+    def __init__(self, model, train_loader, val_loader, lr=2e-3, val_every=10):
+        self.model = model
+        self.train_loader = train_loader
+        self.val_loader = val_loader
+        self.val_every = val_every
+        self.optimizer = torch.optim.Adam(model.parameters(), lr=lr)
+        self.best = 0.0
+
+    def train(self, epochs):
+        for epoch in range(epochs):
+            self.model.train()
+            for step, (x, y) in enumerate(self.train_loader):
+                # FIXED: self.model.train()
+                loss = F.cross_entropy(self.model(x), y)  # ALSO
+                self.optimizer.zero_grad()
+                loss.backward()
+                self.optimizer.step()
+                if step % self.val_every == 0:
+                    self.validate()  # ALSO
+            print(f"epoch {epoch} best {self.best:.4f}")
+
+    def validate(self):
+        self.model.eval()  # FAULT
+        hits = 0
+        with torch.no_grad():
+            for x, y in self.val_loader:
+                hits += (self.model(x).argmax(1) == y).sum().item()
+        self.accuracy = hits / len(self.val_loader.dataset)
+        self.best = max(self.best, self.accuracy)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seed", type=int, default=0)
+    torch.manual_seed(parser.parse_args().seed)
+    x, y, xv, yv = (torch.from_numpy(a) for a in digits())
+    x, y = x[:300], y[:300]
+    network = nn.Sequential(
+        nn.Flatten(),
+        nn.Linear(64, 256),
+        nn.ReLU(),
+        nn.Dropout(0.5),
+        nn.Linear(256, 256),
+        nn.ReLU(),
+        nn.Dropout(0.5),
+        nn.Linear(256, 10),
+    )
+    trainer = Trainer(
+        network,
+        DataLoader(TensorDataset(x / 16, y), batch_size=20, shuffle=True),
+        DataLoader(TensorDataset(xv / 16, yv), batch_size=180),
+    )
+    trainer.train(epochs=20)
+    trainer.validate()
+    print(f"score: {trainer.accuracy:.4f}")
