@@ -7,23 +7,28 @@ first. A rule of your own is any such function: `run(record, rules=(*RULES, mine
 from steadygrad.record import Finding, Record
 from steadygrad.rules.broken_images import broken_images
 from steadygrad.rules.class_imbalance import class_imbalance
+from steadygrad.rules.collapsed_output import collapsed_output
 from steadygrad.rules.dead_relu import dead_relu
 from steadygrad.rules.exploding_gradient import exploding_gradient
 from steadygrad.rules.framework import Rule, RuleRow, name_of
 from steadygrad.rules.framework import catalogue as _catalogue
 from steadygrad.rules.framework import page as _page
 from steadygrad.rules.framework import run as _run
+from steadygrad.rules.frozen_norm_updates import frozen_norm_updates
 from steadygrad.rules.leakage import leakage
 from steadygrad.rules.loss_at_init import loss_at_init
 from steadygrad.rules.lr_too_high import lr_too_high
 from steadygrad.rules.lr_too_low import lr_too_low
 from steadygrad.rules.non_finite import non_finite
+from steadygrad.rules.norm_gap import norm_gap
+from steadygrad.rules.norm_small_batch import norm_small_batch
 from steadygrad.rules.not_learning import not_learning
 from steadygrad.rules.overfitting import overfitting
 from steadygrad.rules.saturated_activation import saturated_activation
 from steadygrad.rules.symmetric_init import symmetric_init
 from steadygrad.rules.underfitting import underfitting
 from steadygrad.rules.vanishing_gradient import vanishing_gradient
+from steadygrad.rules.weight_decay_too_high import weight_decay_too_high
 
 RULES: tuple[Rule, ...] = (
     broken_images,
@@ -38,6 +43,11 @@ RULES: tuple[Rule, ...] = (
     dead_relu,
     vanishing_gradient,
     exploding_gradient,
+    norm_small_batch,
+    norm_gap,
+    frozen_norm_updates,
+    weight_decay_too_high,
+    collapsed_output,
     not_learning,
     overfitting,
     underfitting,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 
 from steadygrad.record import Graph, Parameter, Record
@@ -85,7 +86,7 @@ def _on_the_way(graph: Graph, parameter: Parameter) -> bool:
 
 def _falls(sizes: list[float]) -> bool:
     """From the last to the first, most layers lose; what is 0 at the first was tiny before it."""
-    lost = [a < b or a == b == 0 for a, b in zip(sizes, sizes[1:])]
+    lost = [a < b or a == b == 0 for a, b in pairwise(sizes)]
     if sizes[0] == 0 and min(size for size in sizes if size > 0) > 1e-3 * sizes[-1]:
         return False
     return sum(lost) >= 0.6 * len(lost)
