@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from steadygrad.recipes import resolve
     from steadygrad.record import Finding, Recipe, Record
     from steadygrad.train import start, train
+    from steadygrad.watch import Watching, watch
 
 _PLACES = {
     "Augmentation": "images.augment",
@@ -42,6 +43,7 @@ _PLACES = {
     "Recipe": "record",
     "Record": "record",
     "SteadygradError": "errors",
+    "Watching": "watch",
     "build": "build",
     "evaluate": "evaluate",
     "export": "export",
@@ -53,6 +55,7 @@ _PLACES = {
     "resolve": "recipes",
     "start": "train",
     "train": "train",
+    "watch": "watch",
 }
 """Public name → module it lives in."""
 
@@ -69,6 +72,7 @@ __all__ = [
     "Recipe",
     "Record",
     "SteadygradError",
+    "Watching",
     "build",
     "evaluate",
     "export",
@@ -80,6 +84,7 @@ __all__ = [
     "resolve",
     "start",
     "train",
+    "watch",
 ]
 
 

@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from steadygrad.errors import SteadygradError
@@ -62,7 +62,7 @@ class Run:
     def __post_init__(self) -> None:
         self._stream = sys.stderr
         self._import = AfterImport("torch", self._torch_imported)
-        self.session = Session(self.options, self._tell)
+        self.session = Session(replace(self.options, whole_script=True), [self._tell])
         self.session.on_swallowed = self._end_now
 
     def run(self) -> Any:
@@ -118,7 +118,7 @@ class Run:
             return code
         self._published = True
         if not self.quiet:
-            self._say(self._summary())
+            self._say(words.session_text(self.session))
         status = code & 0xFF if isinstance(code, int) else 0 if code is None else 1
         try:
             self.publish(Outcome(self.session, self.program.name, status))
@@ -136,23 +136,6 @@ class Run:
             return
         with suppress(OSError, ValueError):  # the stream may be closed, or nobody listen any more
             print(text, file=self._stream, flush=True)
-
-    def _summary(self) -> str:
-        session = self.session
-        lines: list[str] = []
-        if session.stopped is not None:
-            lines.append(words.stopped_text(session.stopped, self.options.fail_on))
-        if not session.trained and not session.findings:
-            lines.append(words.nothing_trained_text("torch" in sys.modules))
-        else:
-            total = session.watch_seconds + session.script_seconds
-            share = session.watch_seconds / total if total else 0.0
-            seen = words.seen_text(session.steps, share)
-            lines.append(
-                words.summary_text(session.findings, session.withdrawn, seen, session.folder)
-            )
-        lines += [words.failure_line(text) for text in session.failures]
-        return "\n".join(lines)
 
     def _end_now(self) -> None:
         """The script catches every stop: nothing but ending the process ends it."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from steadygrad.record import Finding, Record, RecordWriter
 from steadygrad.record.store import Line
@@ -40,17 +40,20 @@ class Options:
     """Watch every so manieth step besides the first ones; 0: automatic."""
     folder: str = ""
     """Where record.jsonl is written; empty: nowhere."""
+    whole_script: bool = False
+    """Of `steadygrad watch`: whoever asks for a watch inside looks on at this one."""
 
 
 class Session:
     """Holds the Record of the running script, asks the rules, and stops the script where told to.
 
-    `tell` gets each finding once, the moment it is certain. In forked children a session is inert.
+    `listeners` get each finding once, the moment it is certain. In forked children a session is
+    inert.
     """
 
-    def __init__(self, options: Options, tell: Callable[[Finding], None]) -> None:
+    def __init__(self, options: Options, listeners: list[Callable[[Finding], None]]) -> None:
         self.options = options
-        self._tell = tell
+        self.listeners = listeners
         self.folder = os.getcwd()
         """Where the run began: paths are shown relative to it."""
         self.record = Record()
@@ -87,6 +90,15 @@ class Session:
             self._failures.append(failure_text("the monitor could not start", error))
         self._install_seconds += time.perf_counter() - began
 
+    def introduce(self, objects: Sequence[Any]) -> None:
+        """Make models and optimizers known to the monitor before they are first used."""
+        if self.monitor is None:
+            return
+        for each in objects:
+            table = self.monitor.book if hasattr(each, "param_groups") else self.monitor.inventory
+            take = table.optimizer if hasattr(each, "param_groups") else table.model
+            self.monitor.guarded(take, each)
+
     @property
     def inert(self) -> bool:
         """In a forked child, and when all is said."""
@@ -118,7 +130,8 @@ class Session:
         for finding in new:
             if self.stopped is None and at_least(finding, self.options.fail_on):
                 self.stopped = finding
-            self._tell(finding)
+            for listener in list(self.listeners):
+                listener(finding)
 
     def _stop(self) -> None:
         self._stops += 1
@@ -135,7 +148,9 @@ class Session:
                 self.monitor.finish(exception)
             except Exception as error:
                 self._failures.append(failure_text("the monitor failed at the end", error))
-        self.silence()
+        with suppress(Exception):
+            if self.monitor is not None:
+                self.monitor.uninstall()
         keep = self.stopped if isinstance(self.stopped, Finding) else None
         self.findings = self._judge.settle(keep)
         self.record.findings = list(self.findings)
@@ -148,10 +163,10 @@ class Session:
         return self.findings
 
     def silence(self) -> None:
-        """Take the monitor out; in a forked child, so that it runs as if never watched."""
+        """In a forked child: take the monitor out, so that the child runs as if never watched."""
         if self.monitor is not None:
             with suppress(Exception):
-                self.monitor.uninstall()
+                self.monitor.inert()
 
     def flush(self) -> None:
         """Hand what is written to the system, or a forked child would write it a second time."""

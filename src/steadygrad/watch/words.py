@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import linecache
 import os
+import sys
 import textwrap
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from steadygrad.record import Finding
 from steadygrad.report.markup import visible
 from steadygrad.report.text import WIDTH, place
 from steadygrad.report.words import percent, plural
 from steadygrad.watch.ledger import explained_by
+
+if TYPE_CHECKING:
+    from steadygrad.watch.session import Session
 
 NAME = "steadygrad: "
 SIGNS = {"error": "ERROR", "warning": "warning", "note": "note"}
@@ -63,6 +68,21 @@ def _wrapped(name: str, text: str) -> str:
 def visible_lines(text: str) -> str:
     """Text of several lines that steers no terminal."""
     return "\n".join(visible(line) for line in text.split("\n"))
+
+
+def session_text(session: Session) -> str:
+    """The last word on a session that has ended."""
+    lines: list[str] = []
+    if session.stopped is not None:
+        lines.append(stopped_text(session.stopped, session.options.fail_on))
+    if not session.trained and not session.findings:
+        lines.append(nothing_trained_text("torch" in sys.modules))
+    else:
+        total = session.watch_seconds + session.script_seconds
+        seen = seen_text(session.steps, session.watch_seconds / total if total else 0.0)
+        lines.append(summary_text(session.findings, session.withdrawn, seen, session.folder))
+    lines += [failure_line(text) for text in session.failures]
+    return "\n".join(lines)
 
 
 def summary_text(
