@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from steadygrad.record import Finding, Record, Where
 from steadygrad.record.measured import Severity
+from steadygrad.rules.batches import data_where, evaluation_loader, train_loader
+from steadygrad.rules.copies import Copies, copies
 from steadygrad.rules.reading import listed
 
 NEAR_ERROR_FRACTION = 0.05
 """Changed copies inflate a score by less than their share; CIFAR-10's test set has 1.7 %."""
+MIN_COPIES = 8
+MIN_FRACTION = 0.05
+WHOLE = 0.9
+"""From here on evaluation runs on the training set itself, which may be meant."""
+TIMES_CHANCE = 3.0
+OFTEN = 0.5
+"""Evaluations per watched update from which on they are part of the training method."""
 
 
 def leakage(record: Record) -> Iterator[Finding]:
@@ -21,13 +31,19 @@ def leakage(record: Record) -> Iterator[Finding]:
     What
         Pictures of the val or test split that an earlier split holds too: the same file, the same
         pixels, or the same photo re-encoded, resized, brightened, or cropped a little. Exact copies
-        are an error; changed copies too where they are 5 % of a split, else a warning.
+        are an error; changed copies too where they are 5 % of a split, else a warning. In a watched
+        script: at least 8 inputs, over 5 % of those the model is evaluated on, are number for
+        number inputs it was trained on, and all evaluation data hold such copies. A look at the
+        training accuracy beside a held-out set is fine, and so is a script without one. Copies
+        that augmentation changed can't be seen there: `steadygrad audit` compares the files.
     Why
         The network has learned these by heart, so the score is too good, and the better the longer
         it trains. Models are then chosen for their memory.
     Fix
         Remove the copies from the split that trains, or give the data without splits: Steadygrad's
-        own split keeps all copies of a picture on one side. `steadygrad audit DATA` lists them.
+        own split keeps all copies of a picture on one side. `steadygrad audit DATA` lists them. In
+        a script of your own: split once, by index, before augmenting or oversampling, and build
+        the evaluation set from the other part (`train=False`).
     Source
         Barz and Denzler, Do We Train on Test Data? (2020), measured what copies do on CIFAR.
     """
@@ -36,6 +52,7 @@ def leakage(record: Record) -> Iterator[Finding]:
     num_groups = int(audit.get("num_across_splits", len(groups)))
     leaked: Mapping[str, Mapping[str, int]] = audit.get("leaked", {})
     if not num_groups:
+        yield from _watched(record)
         return
     words = [_words(split, counts) for split, counts in leaked.items()]
     example = f" For example {listed(groups[0])} are one picture." if groups else ""
@@ -51,6 +68,63 @@ def leakage(record: Record) -> Iterator[Finding]:
         source="digests and comparison of all pictures",
         where=Where(file=groups[0][0] if groups and groups[0] else None),
         numbers={"groups": num_groups, **{k: dict(v) for k, v in leaked.items()}},
+    )
+
+
+def _watched(record: Record) -> Iterator[Finding]:
+    for found in copies(record):
+        enough = found.num_copies >= MIN_COPIES and found.fraction > MIN_FRACTION
+        chance = found.num_copies <= TIMES_CHANCE * found.by_chance * found.num_examples
+        if enough and not chance and _meant_apart(record, found) and _is_evaluation(record, found):
+            yield _copied(record, found)
+            return
+
+
+def _meant_apart(record: Record, found: Copies) -> bool:
+    """Whether these data are to be held out: some are new, or a loader of their own serves them."""
+    if found.seen_exactly and found.fraction < WHOLE:
+        return True
+    loader, other = train_loader(record), evaluation_loader(record)
+    if loader is None or other is None or not loader.num_batches:
+        return False
+    # Passes beyond those that trained look at the training accuracy: the copies may be theirs.
+    passes = math.ceil(record.loop.backwards / loader.num_batches)
+    return loader.iterations - passes < max(1.0, record.loop.evaluation_runs / 2)
+
+
+def _is_evaluation(record: Record, found: Copies) -> bool:
+    """Not a part of each update, nor one look at a batch."""
+    evaluated = {batch.step for batch in found.batches}
+    updates = {batch.step for batch in record.batches if batch.kind == "train"}
+    rare = len(evaluated) <= OFTEN * len(updates) or record.loop.evaluation_runs >= len(evaluated)
+    return rare and (len(evaluated) > 1 or len(found.batches) > 1 or record.loop.finished)
+
+
+def _copied(record: Record, found: Copies) -> Finding:
+    share = found.num_copies / found.num_examples
+    partly = (
+        f"; {found.seen_fraction:.0%} of the training set were compared, so that about "
+        f"{found.fraction:.0%} of them are copies"
+        if found.seen_fraction < WHOLE
+        else ""
+    )
+    return Finding(
+        rule="leakage",
+        severity="error",
+        step=found.batches[-1].step,
+        saw=f"{found.num_copies} of {found.num_examples} evaluation inputs looked at ({share:.0%}) "
+        f"are, number for number, inputs the model was trained on{partly}.",
+        expected="None: what scores a model must be new to it.",
+        fix="Split once by index before anything else (torch.utils.data.random_split, "
+        "train_test_split) and build the evaluation set from the other part; for a data set with "
+        "its own test part, train=False.",
+        source="fingerprints of training and evaluation inputs",
+        where=data_where(evaluation_loader(record), found.batches),
+        numbers={
+            "copies": found.num_copies,
+            "examples": found.num_examples,
+            "estimated_fraction": found.fraction,
+        },
     )
 
 

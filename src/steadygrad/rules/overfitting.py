@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 
 from steadygrad.record import Epoch, Finding, Record
+from steadygrad.rules.batches import foreign
 from steadygrad.rules.reading import smooth
 
 MIN_EPOCHS = 8
@@ -26,14 +27,17 @@ def overfitting(record: Record) -> Iterator[Finding]:
     Severity: warning
 
     What
-        At least 4 epochs ago the validation loss was at its best; since then it rose by over 25 %,
-        the training loss fell by over 20 %, and validation accuracy gained nothing.
+        At least 4 epochs (in a watched script: evaluations) ago the validation loss was at its
+        best; since then it rose by over 25 %, the training loss fell by over 20 %, and validation
+        accuracy gained nothing.
     Why
         The network learns the training pictures by heart instead of what they have in common.
     Fix
         Keep the best epoch (Steadygrad does) and stop there (`--patience 5`). To get further: more
         pictures, stronger augmentation (`--trivial 1`, `--mixup 0.2`), `--dropout 0.2`, more
-        `--weight-decay`, a smaller network (`--width`).
+        `--weight-decay`, a smaller network (`--width`). In PyTorch: save the state_dict at the best
+        validation loss, `nn.Dropout(0.2)` before the head, `AdamW(..., weight_decay=0.05)`, random
+        crops and flips for the training pictures.
     Source
         Prechelt, Early Stopping - But When? (1998).
     """
@@ -50,11 +54,14 @@ def overfitting(record: Record) -> Iterator[Finding]:
         rule="overfitting",
         severity="warning",
         step=scored[-1].step,
-        saw=f"Since epoch {scored[best].epoch + 1} the validation loss went from {val[best]:.3g} "
+        saw=f"Since {_when(record, scored[best])} the validation loss went from {val[best]:.3g} "
         f"to {val[-1]:.3g} while the training loss went from {train[best]:.3g} to "
         f"{train[-1]:.3g}.",
         expected="Both fall together, or validation levels off.",
-        fix="Stop at the best epoch (`--patience 5`), or add augmentation (`--trivial 1`), "
+        fix="Keep the weights of the best evaluation and stop there; add random crops and flips, "
+        "nn.Dropout(0.2), weight_decay in the optimizer, or data."
+        if foreign(record)
+        else "Stop at the best epoch (`--patience 5`), or add augmentation (`--trivial 1`), "
         "`--dropout 0.2`, `--weight-decay`, or pictures.",
         source="Prechelt 1998",
         numbers={
@@ -64,6 +71,10 @@ def overfitting(record: Record) -> Iterator[Finding]:
             "train_loss": train[-1],
         },
     )
+
+
+def _when(record: Record, epoch: Epoch) -> str:
+    return f"step {epoch.step}" if foreign(record) else f"epoch {epoch.epoch + 1}"
 
 
 def _still_gaining(scored: list[Epoch], best: int) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from steadygrad.record import Finding, Record
+from steadygrad.record import Epoch, Finding, Record
+from steadygrad.rules.batches import entropy, foreign, label_counts, labelled
 from steadygrad.rules.reading import guess_loss, smooth
 
 MIN_EPOCHS = 12
@@ -32,13 +33,14 @@ def underfitting(record: Record) -> Iterator[Finding]:
         rate has shrunk too early.
     Fix
         More capacity: deeper first (`--depth`), then wider (`--width`); more epochs at a useful
-        rate; less augmentation, dropout and weight decay; larger pictures (`--image-size`).
+        rate; less augmentation, dropout and weight decay; larger pictures (`--image-size`). The
+        same holds for a network of your own: add layers, then channels.
     Source
         Goodfellow, Bengio, Courville, Deep Learning (2016), section 5.2.
     """
-    guess = guess_loss(record)
+    guess = guess_loss(record) or entropy(label_counts(labelled(record)).values())
     scored = [e for e in record.epochs if e.val_loss is not None and math.isfinite(e.val_loss)]
-    if guess is None or len(scored) < MIN_EPOCHS:
+    if not guess or len(scored) < MIN_EPOCHS:
         return
     train = smooth([e.train_loss for e in scored])
     val = smooth([e.val_loss or 0.0 for e in scored])
@@ -52,10 +54,17 @@ def underfitting(record: Record) -> Iterator[Finding]:
         severity="note",
         step=scored[-1].step,
         saw=f"Training loss {train[-1]:.3g} and validation loss {val[-1]:.3g} have hardly moved "
-        f"since epoch {scored[before].epoch + 1}; guessing gives {guess:.3g}.",
+        f"since {_when(record, scored[before])}; guessing gives {guess:.3g}.",
         expected=f"A training loss well under {HIGH * guess:.3g}, or still falling.",
-        fix="Try a deeper network (`--depth`), then a wider one (`--width`), more epochs, less "
+        fix="Add layers, then channels; train longer at a useful rate; less dropout, weight decay "
+        "and augmentation."
+        if foreign(record)
+        else "Try a deeper network (`--depth`), then a wider one (`--width`), more epochs, less "
         "regularisation, or larger pictures (`--image-size`).",
         source="Goodfellow et al. 2016, section 5.2",
         numbers={"train_loss": train[-1], "val_loss": val[-1], "guess_loss": guess},
     )
+
+
+def _when(record: Record, epoch: Epoch) -> str:
+    return f"step {epoch.step}" if foreign(record) else f"epoch {epoch.epoch + 1}"

@@ -1,0 +1,102 @@
+"""Rule augmented-evaluation."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import combinations, pairwise
+
+from steadygrad.record import Batch, Finding, Record
+from steadygrad.rules.batches import (
+    CERTAIN,
+    data_where,
+    evaluation_loader,
+    label_counts,
+    labelled,
+    orderings,
+)
+
+MIN_LABELS = 8
+MIN_RUNS = 2
+MIN_RUNS_SORTED = 3
+"""Where labels come sorted, another data set (validation, then test) begins with the same ones."""
+SAME = 0.9
+"""Share of equal examples that shows a fixed data set; a random mirror image leaves a half."""
+
+
+def augmented_evaluation(record: Record) -> Iterator[Finding]:
+    """Evaluation pictures change from pass to pass.
+
+    Severity: warning
+
+    What
+        Evaluations of one model met the same labels in the same order (so the same examples), but
+        in no two of them the same inputs. Evaluation data in a new order each time, test-time
+        augmentation beside the plain pictures, episodes and pairs are left out.
+    Why
+        Random crops, flips, noise or erasing made for training are applied to what scores the
+        model. The score is too low and jumps; epochs are compared on different questions.
+    Fix
+        Give the evaluation set a transform of its own without randomness: Resize, CenterCrop,
+        ToTensor, Normalize. After `random_split` both parts share one data set and its transform:
+        build the data set twice, with either transform, and take `Subset`s by the same indices.
+    Source
+        Shanmugam et al., Better Aggregation in Test-Time Augmentation (2021), on what single
+        random views cost.
+    """
+    training = {tuple(labels) for _, labels in labelled(record) if len(set(labels)) > 1}
+    sequences: dict[tuple[str, int, tuple[int, ...]], dict[int, list[Batch]]] = {}
+    everything = labelled(record, "evaluation")
+    counts = label_counts(everything + labelled(record))
+    for batch, labels in everything:
+        if len(labels) >= MIN_LABELS and any(batch.examples) and tuple(labels) not in training:
+            key = (str(batch.shape), batch.where.line or 0, tuple(labels))
+            sequences.setdefault(key, {}).setdefault(batch.step, []).append(batch)
+    for (_, _, labels), runs in sequences.items():
+        needed = _runs_needed(labels, counts)
+        if needed and len(runs) >= needed and not _scripted(runs):
+            shares = [_equal(a, b) for a, b in combinations(runs.values(), 2)]
+            if max(shares) < SAME:
+                yield _finding(record, runs, sum(shares) / len(shares))
+                return
+
+
+def _runs_needed(labels: Sequence[int], counts: Counter[int]) -> int:
+    """Evaluations after which equal labels can't be an accident; 0: never."""
+    rising = all(a <= b for a, b in pairwise(labels))
+    if not rising and orderings(labels) >= CERTAIN:
+        return MIN_RUNS
+    return MIN_RUNS_SORTED if len(counts) > 1 else 0
+
+
+def _scripted(runs: dict[int, list[Batch]]) -> bool:
+    """Whether one evaluation meets these labels with many different inputs."""
+    return any(len(batches) > 2 for batches in runs.values())
+
+
+def _equal(first: Sequence[Batch], second: Sequence[Batch]) -> float:
+    """Largest share of a batch's examples that the other evaluation has seen, too."""
+    known = {example for batch in second for example in batch.examples}
+    return max(
+        sum(example in known for example in batch.examples) / len(batch.examples)
+        for batch in first
+        if batch.examples
+    )
+
+
+def _finding(record: Record, runs: dict[int, list[Batch]], share: float) -> Finding:
+    batches = [batch for found in runs.values() for batch in found]
+    size = len(batches[0].examples)
+    return Finding(
+        rule="augmented-evaluation",
+        severity="warning",
+        step=batches[-1].step,
+        saw=f"In {len(runs)} evaluations the same {len(batches[0].labels)} labels came in the "
+        f"same order, but of {size} inputs only {share:.0%} were the same from one to the other.",
+        expected="Exactly the same inputs in every evaluation.",
+        fix="Give the evaluation set its own transform without RandomCrop, RandomHorizontalFlip, "
+        "ColorJitter or noise; after random_split build the data set twice and use Subset.",
+        source="fingerprints of evaluation inputs",
+        where=data_where(evaluation_loader(record), batches),
+        numbers={"evaluations": len(runs), "same_fraction": share},
+    )
