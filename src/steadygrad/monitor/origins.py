@@ -1,0 +1,53 @@
+"""Where the numbers a model gets were made, and which line gave a weight its first values."""
+
+from __future__ import annotations
+
+import weakref
+
+from torch import Tensor
+
+from steadygrad.monitor.attributes import is_weight
+from steadygrad.monitor.inventory import Inventory
+from steadygrad.monitor.lines import here
+from steadygrad.record import Where
+
+MOVES = frozenset(
+    ["getitem", "stack", "cat", "reshape", "view", "flatten", "squeeze", "unsqueeze", "permute", "transpose", "contiguous", "clone", "to", "index", "split", "chunk", "narrow", "detach", "cuda", "cpu", "as_tensor", "expand", "repeat", "flip"]
+)
+"""Operations that keep the numbers: where those were made stays the answer."""
+
+
+class Origins:
+    """Remembers, per tensor that is still there, the user's line that made its numbers."""
+
+    def __init__(self, inventory: Inventory) -> None:
+        self._inventory = inventory
+        self._made: dict[int, tuple[weakref.ref[Tensor], Where]] = {}
+
+    def note(self, name: str, inputs: list[Tensor], result: Tensor, in_place: bool) -> None:
+        """An operation outside the graph ran."""
+        if in_place and inputs and name not in ("requires_grad",):
+            if is_weight(inputs[0]) or inputs[0]._is_view():
+                self._inventory.filled[inputs[0].data_ptr()] = here()
+            return
+        if not result.is_floating_point():
+            return
+        before = self.of(inputs[0]) if inputs else None
+        same = bool(inputs) and inputs[0].dtype == result.dtype
+        where = before if name in MOVES and (same or before is not None) else here()
+        if where is not None and where.file:
+            self.put(result, where)
+
+    def put(self, tensor: Tensor, where: Where) -> None:
+        """A tensor's numbers come from that line."""
+        if len(self._made) > 20_000:
+            self._made = {k: v for k, v in self._made.items() if v[0]() is not None}
+        self._made[id(tensor)] = (weakref.ref(tensor), where)
+
+    def of(self, tensor: Tensor) -> Where | None:
+        """The line, if the tensor could be followed."""
+        found = self._made.get(id(tensor))
+        if found is not None and found[0]() is tensor:
+            return found[1]
+        base = tensor._base
+        return self.of(base) if base is not None else None

@@ -1,0 +1,300 @@
+"""Light taps on torch: what calls they report costs next to nothing on a step nobody watches."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.optim import lr_scheduler
+from torch.optim.optimizer import (
+    register_optimizer_step_post_hook,
+    register_optimizer_step_pre_hook,
+)
+from torch.utils.data import DataLoader
+
+from steadygrad.monitor.lines import here
+from steadygrad.monitor.patches import Patches
+from steadygrad.record import Where
+
+if TYPE_CHECKING:
+    from steadygrad.monitor.monitor import Monitor
+
+LOSS_FUNCTIONS = ["cross_entropy", "nll_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits", "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss"]
+
+_live: weakref.WeakSet[Any] = weakref.WeakSet()
+_fork_tapped = False
+
+
+class Taps:
+    """What is replaced in torch while a monitor is installed."""
+
+    def __init__(self, monitor: Monitor) -> None:
+        self.monitor = monitor
+        self.zero_grads = 0
+        self.zero_grad_where = Where()
+        self.scaler = False
+        self.compiled = False
+        self.unscaled: dict[int, Tensor] = {}
+        self._patches = Patches()
+        self._hooks: list[Any] = []
+        self._in_backward = False
+        self._in_scheduler = 0
+        self._in_update = 0
+        self._depth = 0
+        self._stance: Any = None
+
+    def install(self) -> None:
+        """Put every tap in."""
+        put = self._patches.put
+        put(nn.Module, "__init__", self._module_made)
+        put(nn.Module, "__call__", self._module_call)
+        put(torch.autograd, "backward", lambda run: self._backward(run, True))
+        put(torch.autograd, "grad", lambda run: self._backward(run, False))
+        put(torch.optim.Optimizer, "__init__", self._optimizer_made)
+        put(torch.optim.Optimizer, "zero_grad", self._zero_grad)
+        put(nn.Module, "zero_grad", self._zero_grad)
+        put(DataLoader, "__init__", self._loader_made)
+        put(DataLoader, "__iter__", self._loader_begun)
+        put(torch, "compile", self._compile)
+        put(torch, "from_numpy", self._from_numpy)
+        put(torch.amp.GradScaler, "scale", self._scale)
+        for name in LOSS_FUNCTIONS:
+            put(F, name, lambda run, name=name: self._loss(name, run))
+        for kind in vars(lr_scheduler).values():
+            if isinstance(kind, type) and issubclass(kind, lr_scheduler.LRScheduler):
+                if "step" in vars(kind):
+                    put(kind, "step", self._scheduler_stepped)
+                if "__init__" in vars(kind):
+                    put(kind, "__init__", self._scheduler_made)
+        self._hooks = [
+            register_optimizer_step_pre_hook(self._before_update),
+            register_optimizer_step_post_hook(self._after_update),
+        ]
+        _live.add(self.monitor)
+        _tap_forks()
+
+    def remove(self) -> None:
+        """Take every tap out."""
+        self._patches.remove()
+        for hook in self._hooks:
+            hook.remove()
+        self._hooks = []
+        _live.discard(self.monitor)
+
+    def _mine(self) -> bool:
+        monitor = self.monitor
+        return monitor.live and threading.get_ident() == monitor.thread
+
+    def _report(self, work: Callable[..., None], *args: Any) -> None:
+        if self._mine():
+            self.monitor.guarded(work, *args)
+
+    def eager(self, on: bool) -> None:
+        """Let compiled models run their own Python while they are watched."""
+        if not self.compiled:
+            return
+        if on and self._stance is None:
+            self._stance = torch.compiler.set_stance("force_eager")
+        elif not on and self._stance is not None:
+            self._stance.__exit__(None, None, None)
+            self._stance = None
+
+    # One method per tap: takes the original, returns what stands in its place.
+
+    def _module_made(self, run: Any) -> Any:
+        def __init__(module: nn.Module, *args: Any, **kwargs: Any) -> None:
+            run(module, *args, **kwargs)
+            if self._mine():
+                self.monitor.guarded(self._note_module, module)
+
+        return __init__
+
+    def _note_module(self, module: nn.Module) -> None:
+        where = here(module)
+        if where.file:
+            self.monitor.inventory.built[module] = where
+
+    def _module_call(self, run: Any) -> Any:
+        monitor, passes = self.monitor, self.monitor.passes
+
+        def __call__(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
+            if (self._depth and not passes.tracing) or self._in_backward or not self._mine():
+                return run(module, *args, **kwargs)
+            root = not self._depth
+            if root:
+                monitor.guarded(passes.root_called, module, args, kwargs)
+            self._depth += 1
+            passes.stack.append(module)
+            try:
+                result = run(module, *args, **kwargs)
+            finally:
+                self._depth -= 1
+                passes.stack.pop()
+            if root:
+                monitor.guarded(passes.root_returned, result)
+            return result
+
+        return __call__
+
+    def _backward(self, run: Any, accumulates: bool) -> Any:
+        monitor = self.monitor
+
+        def backward(tensors: Any, *args: Any, **kwargs: Any) -> Any:
+            if self._in_backward or not self._mine():
+                return run(tensors, *args, **kwargs)
+            losses = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+            self._report(monitor.before_backward, losses, accumulates)
+            tracer = monitor.passes.tracer
+            paused, tracer.paused = tracer.paused, True
+            self._in_backward = True
+            try:
+                result = run(tensors, *args, **kwargs)
+            finally:
+                self._in_backward, tracer.paused = False, paused
+            self._report(monitor.after_backward, accumulates)
+            monitor.announce()
+            return result
+
+        return backward
+
+    def _before_update(self, optimizer: Any, args: Any, kwargs: Any) -> Any:
+        if not self._mine():
+            return None
+        closure = args[0] if args and callable(args[0]) else kwargs.get("closure")
+        self._in_update += 1
+        if self._in_update > 1:
+            return None
+        self._report(self.monitor.before_update, optimizer, callable(closure))
+        tracer = self.monitor.passes.tracer
+        tracer.paused = True
+        if not callable(closure):
+            return None
+
+        def watched_closure() -> Any:
+            tracer.paused = False
+            try:
+                return closure()
+            finally:
+                tracer.paused = True
+
+        if args and args[0] is closure:
+            return (watched_closure, *args[1:]), kwargs
+        return args, {**kwargs, "closure": watched_closure}
+
+    def _after_update(self, optimizer: Any, args: Any, kwargs: Any) -> None:  # noqa: ARG002
+        if not self._mine():
+            return
+        self._in_update = max(0, self._in_update - 1)
+        if self._in_update:
+            return
+        self.monitor.passes.tracer.paused = False
+        self._report(self.monitor.after_update, optimizer)
+        self.monitor.announce()
+
+    def _optimizer_made(self, run: Any) -> Any:
+        def __init__(optimizer: Any, *args: Any, **kwargs: Any) -> None:
+            run(optimizer, *args, **kwargs)
+            self._report(lambda: self.monitor.book.optimizer(optimizer) and None)
+
+        return __init__
+
+    def _zero_grad(self, run: Any) -> Any:
+        def zero_grad(owner: Any, *args: Any, **kwargs: Any) -> Any:
+            if self._mine():
+                self.zero_grads += 1
+                if self.monitor.passes.watching:
+                    self.zero_grad_where = here()
+            return run(owner, *args, **kwargs)
+
+        return zero_grad
+
+    def _loader_made(self, run: Any) -> Any:
+        def __init__(loader: Any, *args: Any, **kwargs: Any) -> None:
+            run(loader, *args, **kwargs)
+            self._report(lambda: self.monitor.book.loader(loader) and None)
+
+        return __init__
+
+    def _loader_begun(self, run: Any) -> Any:
+        def __iter__(loader: Any) -> Any:
+            self._report(self.monitor.book.loader_begun, loader)
+            return run(loader)
+
+        return __iter__
+
+    def _compile(self, run: Any) -> Any:
+        def compile(*args: Any, **kwargs: Any) -> Any:
+            self.compiled = True
+            if self.monitor.passes.tracing:
+                self.eager(True)
+            return run(*args, **kwargs)
+
+        return compile
+
+    def _from_numpy(self, run: Any) -> Any:
+        def from_numpy(array: Any) -> Tensor:
+            tensor = run(array)
+            if tensor.is_floating_point() and self._mine():
+                self.monitor.passes.origins.put(tensor, here())
+            return tensor
+
+        return from_numpy
+
+    def _scale(self, run: Any) -> Any:
+        def scale(scaler: Any, outputs: Any) -> Any:
+            result = run(scaler, outputs)
+            self.scaler = True
+            if isinstance(outputs, Tensor) and isinstance(result, Tensor):
+                self.unscaled = {id(result): outputs.detach()}
+            return result
+
+        return scale
+
+    def _loss(self, name: str, run: Any) -> Any:
+        monitor = self.monitor
+
+        def loss(input: Any, target: Any, *args: Any, **kwargs: Any) -> Any:
+            result = run(input, target, *args, **kwargs)
+            if not monitor.passes.tracing and not self._depth and self._mine():
+                monitor.guarded(monitor.loss_called, name, input, target, result)
+            return result
+
+        return loss
+
+    def _scheduler_made(self, run: Any) -> Any:
+        def __init__(scheduler: Any, *args: Any, **kwargs: Any) -> None:
+            self._in_scheduler += 1
+            try:
+                run(scheduler, *args, **kwargs)
+            finally:
+                self._in_scheduler -= 1
+            if not self._in_scheduler:
+                self._report(lambda: self.monitor.book.scheduler(scheduler) and None)
+
+        return __init__
+
+    def _scheduler_stepped(self, run: Any) -> Any:
+        def step(scheduler: Any, *args: Any, **kwargs: Any) -> Any:
+            outermost = not self._in_scheduler
+            self._in_scheduler += 1
+            try:
+                return run(scheduler, *args, **kwargs)
+            finally:
+                self._in_scheduler -= 1
+                if outermost:
+                    self._report(self.monitor.book.scheduler_stepped, scheduler)
+
+        return step
+
+
+def _tap_forks() -> None:
+    global _fork_tapped
+    if not _fork_tapped and hasattr(os, "register_at_fork"):
+        _fork_tapped = True
+        os.register_at_fork(after_in_child=lambda: [m.inert() for m in list(_live)])
