@@ -165,6 +165,18 @@ def evaluation_loader(record: Record) -> Loader | None:
     return next((loader for loader in record.loop.loaders if loader.kind == "evaluation"), None)
 
 
+def looks_at_training(record: Record) -> bool:
+    """Whether the training loader is gone through without training, for a training accuracy.
+
+    The first batches of an evaluation may then be those.
+    """
+    loader = train_loader(record)
+    if loader is None or not loader.num_batches:
+        return False
+    passes = math.ceil(record.loop.backwards / loader.num_batches)
+    return loader.iterations - passes >= max(1.0, record.loop.evaluation_runs / 2)
+
+
 def data_where(loader: Loader | None, batches: Sequence[Batch]) -> Where:
     """The line to look at: where the loader was made, the numbers came from, the model is fed."""
     if loader is not None and loader.where.file:

@@ -101,9 +101,12 @@ def _lowest(losses: Sequence[float], width: int) -> float:
 
 def _by_heart(record: Record, guess: float, chance: float) -> str:
     """What the curves say: learned by heart, nothing in general."""
-    first = [s.loss for s in record.steps if s.epoch == 0 and math.isfinite(s.loss)]
+    period = record.loop.batch_period
+    steps = record.steps[:period] if period else record.steps
+    first = [s.loss for s in steps if s.epoch == steps[0].epoch and math.isfinite(s.loss)]
     scored = [e for e in record.epochs if e.val_accuracy is not None]
-    if len(first) < FIRST_EPOCH or len(scored) < MIN_EVALUATIONS:
+    whole = len(first) < len(record.steps)
+    if not whole or len(first) < FIRST_EPOCH or len(scored) < MIN_EVALUATIONS:
         return ""
     new, known = fmean(first[len(first) // 2 :]), scored[-1].train_loss
     if new < FLAT * guess or not known < MEMORISED * guess:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from steadygrad.record import Finding, Record, Where
 from steadygrad.record.measured import Severity
-from steadygrad.rules.batches import data_where, evaluation_loader, train_loader
+from steadygrad.rules.batches import data_where, evaluation_loader, looks_at_training, train_loader
 from steadygrad.rules.copies import Copies, copies
 from steadygrad.rules.reading import listed
 
@@ -84,12 +83,8 @@ def _meant_apart(record: Record, found: Copies) -> bool:
     """Whether these data are to be held out: some are new, or a loader of their own serves them."""
     if found.seen_exactly and found.fraction < WHOLE:
         return True
-    loader, other = train_loader(record), evaluation_loader(record)
-    if loader is None or other is None or not loader.num_batches:
-        return False
-    # Passes beyond those that trained look at the training accuracy: the copies may be theirs.
-    passes = math.ceil(record.loop.backwards / loader.num_batches)
-    return loader.iterations - passes < max(1.0, record.loop.evaluation_runs / 2)
+    loaders = train_loader(record), evaluation_loader(record)
+    return None not in loaders and not looks_at_training(record)
 
 
 def _is_evaluation(record: Record, found: Copies) -> bool:
