@@ -56,7 +56,7 @@ def windows(values: Sequence[float], width: int) -> list[float]:
     """The median of every `width` values in a row, one after the other.
 
     >>> windows([1.0, 9.0, 2.0, 3.0, 5.0], 3)
-    [2.0, 3.0, 5.0]
+    [2.0, 3.0, 3.0]
     """
     return [median(values[i : i + width]) for i in range(len(values) - width + 1)]
 
