@@ -82,13 +82,10 @@ class LoopBook:
         if isinstance(optimizer, torch.optim.Optimizer):
             line.optimizer, tracked = self.optimizer(optimizer)
             line.first_lr = _lr(optimizer)
-            self._base(scheduler, line, tracked)
+            line.arguments["_updates_before"] = tracked.line.steps
+            line.arguments["_epochs_before"] = self.epochs()
         self.schedulers.append((weakref.ref(scheduler), line))
         return line
-
-    def _base(self, scheduler: Any, line: Scheduler, tracked: Tracked) -> None:
-        line.arguments["_updates_before"] = tracked.line.steps
-        line.arguments["_epochs_before"] = self.epochs()
 
     def scheduler_stepped(self, scheduler: Any) -> None:
         """The user called `scheduler.step()`."""

@@ -9,11 +9,11 @@ from torch import Tensor
 
 from steadygrad.monitor.nodes import Node, Values
 from steadygrad.monitor.statistics import Pending, describe, flat, histogram, is_plain, sample
-from steadygrad.rules.graph import ACTIVATIONS, LOSSES, NORMS, WEIGHTED
+from steadygrad.rules.graph import ACTIVATIONS, LOSSES, NORMS, WEIGHTED, names
 
 RECTIFIERS = frozenset({"relu", "relu6", "threshold"})
 SATURATING = {"tanh": 0.97, "sigmoid": 0.97}
-RISKY = frozenset(["log", "log1p", "log2", "sqrt", "rsqrt", "div", "pow", "exp", "reciprocal", "norm", "std", "var", "acos", "asin"])
+RISKY = names("log log1p log2 sqrt rsqrt div pow exp reciprocal norm std var acos asin")
 """Operations that make NaN and infinities of finite numbers."""
 MEASURED = WEIGHTED | NORMS | ACTIVATIONS | {"softmax", "log_softmax", "attention", "add"}
 DEAD_WINDOW = 2000

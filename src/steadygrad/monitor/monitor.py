@@ -33,6 +33,10 @@ LIGHT_STEPS = 60
 """Steps whose labels are written even when they are not watched."""
 
 
+def _nothing(*_: Any) -> None:
+    pass
+
+
 class Monitor:
     """Watches every training loop of this process, from `install` to `uninstall`.
 
@@ -43,7 +47,7 @@ class Monitor:
 
     def __init__(self, sink: Callable[[Line], None], period: int = 0) -> None:
         self.sink = sink
-        self.on_step: Callable[[int, bool], None] = lambda step, watched: None
+        self.on_step: Callable[[int, bool], None] = _nothing
         self.seconds = 0.0
         self.failures: list[str] = []
         self.step = 0
@@ -84,8 +88,8 @@ class Monitor:
     def inert(self) -> None:
         """In a forked child: do nothing any more, say nothing."""
         self.uninstall()
-        self.sink = lambda line: None
-        self.on_step = lambda step, watched: None
+        self.sink = _nothing
+        self.on_step = _nothing
 
     def finish(self, exception: BaseException | None = None) -> None:
         """The script is over: write what is still open and the last Loop line."""

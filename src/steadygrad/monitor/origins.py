@@ -10,9 +10,11 @@ from steadygrad.monitor.attributes import is_weight
 from steadygrad.monitor.inventory import Inventory
 from steadygrad.monitor.lines import here
 from steadygrad.record import Where
+from steadygrad.rules.graph import names
 
-MOVES = frozenset(
-    ["getitem", "stack", "cat", "reshape", "view", "flatten", "squeeze", "unsqueeze", "permute", "transpose", "contiguous", "clone", "to", "index", "split", "chunk", "narrow", "detach", "cuda", "cpu", "as_tensor", "expand", "repeat", "flip"]
+MOVES = names(
+    "getitem stack cat reshape view flatten squeeze unsqueeze permute transpose contiguous clone "
+    "to index split chunk narrow detach cuda cpu as_tensor expand repeat flip"
 )
 """Operations that keep the numbers: where those were made stays the answer."""
 

@@ -21,11 +21,15 @@ from torch.utils.data import DataLoader
 from steadygrad.monitor.lines import here
 from steadygrad.monitor.patches import Patches
 from steadygrad.record import Where
+from steadygrad.rules.graph import names
 
 if TYPE_CHECKING:
     from steadygrad.monitor.monitor import Monitor
 
-LOSS_FUNCTIONS = ["cross_entropy", "nll_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits", "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss"]
+LOSS_FUNCTIONS = names(
+    "cross_entropy nll_loss binary_cross_entropy binary_cross_entropy_with_logits mse_loss l1_loss "
+    "smooth_l1_loss huber_loss"
+)
 
 _live: weakref.WeakSet[Any] = weakref.WeakSet()
 _fork_tapped = False

@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterator
 from steadygrad.record import Graph, LayerSignals, Operation, Record
 
 
-def _names(words: str) -> frozenset[str]:
+def names(words: str) -> frozenset[str]:
+    """The words of a text as a set."""
     return frozenset(words.split())
 
 
@@ -20,19 +21,19 @@ WEIGHTED = frozenset(
 NORMS = frozenset(
     {"batch_norm", "layer_norm", "group_norm", "instance_norm", "rms_norm", "local_response_norm"}
 )
-ACTIVATIONS = _names(
+ACTIVATIONS = names(
     "relu relu6 leaky_relu prelu rrelu elu selu celu gelu silu mish softplus softsign hardtanh "
     "hardswish hardsigmoid tanh sigmoid logsigmoid tanhshrink softshrink hardshrink glu "
     "threshold maximum abs exp sin cos sqrt pow square clamp max"
 )
 """Nonlinear, elementwise; softmax and log_softmax are named by themselves."""
-SHAPE = _names(
+SHAPE = names(
     "reshape view flatten squeeze unsqueeze permute transpose t contiguous clone to float double "
     "half bfloat16 type type_as expand expand_as narrow chunk split unbind getitem movedim "
     "swapaxes ravel unflatten view_as reshape_as cpu cuda identity pad roll flip repeat"
 )
 """Operations that move numbers and leave them as they are."""
-LOSSES = _names(
+LOSSES = names(
     "cross_entropy nll_loss binary_cross_entropy binary_cross_entropy_with_logits mse_loss l1_loss "
     "smooth_l1_loss huber_loss kl_div poisson_nll_loss gaussian_nll_loss hinge_embedding_loss "
     "multi_margin_loss multilabel_margin_loss multilabel_soft_margin_loss soft_margin_loss "
