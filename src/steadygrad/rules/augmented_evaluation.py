@@ -13,6 +13,8 @@ from steadygrad.rules.batches import (
     evaluation_loader,
     label_counts,
     labelled,
+    looks_at_training,
+    main_model,
     orderings,
 )
 
@@ -30,9 +32,10 @@ def augmented_evaluation(record: Record) -> Iterator[Finding]:
     Severity: warning
 
     What
-        Evaluations of one model met the same labels in the same order (so the same examples), but
-        in no two of them the same inputs. Evaluation data in a new order each time, test-time
-        augmentation beside the plain pictures, episodes and pairs are left out.
+        Evaluations of one model met the same labels in the same order, or a loader that keeps the
+        order (so the same examples), but no two of them the same inputs. Evaluation data in a new
+        order each time, test-time augmentation beside the plain pictures, episodes and pairs are
+        left out.
     Why
         Random crops, flips, noise or erasing made for training are applied to what scores the
         model. The score is too low and jumps; epochs are compared on different questions.
@@ -54,11 +57,36 @@ def augmented_evaluation(record: Record) -> Iterator[Finding]:
             sequences.setdefault(key, {}).setdefault(batch.step, []).append(batch)
     for (_, _, labels), runs in sequences.items():
         needed = _runs_needed(labels, counts)
-        if needed and len(runs) >= needed and not _scripted(runs):
-            shares = [_equal(a, b) for a, b in combinations(runs.values(), 2)]
-            if max(shares) < SAME:
-                yield _finding(record, runs, sum(shares) / len(shares))
-                return
+        if needed and len(runs) >= needed and not _scripted(runs) and _changing(runs):
+            yield _finding(record, runs, f"the same {len(labels)} labels came in the same order")
+            return
+    runs = _in_order(record) if counts else {}
+    if len(runs) >= MIN_RUNS_SORTED and _changing(runs):
+        yield _finding(record, runs, "a loader that keeps the order gave the first inputs")
+
+
+def _in_order(record: Record) -> dict[int, list[Batch]]:
+    """First batches of the evaluations, where a single loader gives them in the data set's order.
+
+    It needs no labels: accuracy alone may be counted.
+    """
+    loaders = [loader for loader in record.loop.loaders if loader.kind == "evaluation"]
+    if len(loaders) != 1 or loaders[0].sampler != "SequentialSampler":
+        return {}
+    if looks_at_training(record) or loaders[0].iterations < MIN_RUNS_SORTED:
+        return {}
+    runs: dict[int, list[Batch]] = {}
+    size = min(loaders[0].batch_size, loaders[0].num_examples)
+    for batch in record.batches:
+        first = batch.kind == "evaluation" and batch.model == main_model(record)
+        if first and batch.size == size >= MIN_LABELS and any(batch.examples):
+            runs.setdefault(batch.step, []).append(batch)
+    return runs if len({str(b.shape) for found in runs.values() for b in found}) == 1 else {}
+
+
+def _changing(runs: dict[int, list[Batch]]) -> bool:
+    """Whether no two evaluations had the same inputs."""
+    return max(_equal(a, b) for a, b in combinations(runs.values(), 2)) < SAME
 
 
 def _runs_needed(labels: Sequence[int], counts: Counter[int]) -> int:
@@ -84,15 +112,16 @@ def _equal(first: Sequence[Batch], second: Sequence[Batch]) -> float:
     )
 
 
-def _finding(record: Record, runs: dict[int, list[Batch]], share: float) -> Finding:
+def _finding(record: Record, runs: dict[int, list[Batch]], fixed: str) -> Finding:
     batches = [batch for found in runs.values() for batch in found]
     size = len(batches[0].examples)
+    share = max(_equal(a, b) for a, b in combinations(runs.values(), 2))
     return Finding(
         rule="augmented-evaluation",
         severity="warning",
         step=batches[-1].step,
-        saw=f"In {len(runs)} evaluations the same {len(batches[0].labels)} labels came in the "
-        f"same order, but of {size} inputs only {share:.0%} were the same from one to the other.",
+        saw=f"In {len(runs)} evaluations {fixed}, but of {size} inputs at most {share:.0%} were "
+        "the same from one to the other.",
         expected="Exactly the same inputs in every evaluation.",
         fix="Give the evaluation set its own transform without RandomCrop, RandomHorizontalFlip, "
         "ColorJitter or noise; after random_split build the data set twice and use Subset.",

@@ -28,12 +28,13 @@ def foreign(record: Record) -> bool:
     return bool(record.batches or record.graphs) and not record.facts.layers
 
 
-def by_model(record: Record, kind: str) -> dict[str, list[Batch]]:
-    """Batches of one kind per model called, repeated ones (equal fingerprints) once."""
+def by_model(record: Record, kind: str, again: bool = False) -> dict[str, list[Batch]]:
+    """Batches of one kind per model called; equal ones once, or each time they came `again`."""
     found: dict[str, dict[str, Batch]] = {}
     for place, batch in enumerate(record.batches):
         if batch.kind == kind:
-            key = f"{batch.fingerprint}{batch.labels[:8]}" if batch.fingerprint else str(place)
+            key = f"{batch.fingerprint}{batch.labels[:8]}" if batch.fingerprint else ""
+            key = str(place) if again or not key else key
             found.setdefault(batch.model, {}).setdefault(key, batch)
     return {model: list(batches.values()) for model, batches in found.items()}
 
@@ -51,7 +52,8 @@ def labelled(record: Record, kind: str = "train") -> Labelled:
     and labels without meaning of their own are left out: their order says nothing about data.
     """
     model = main_model(record)
-    batches = by_model(record, kind).get(model, []) if model is not None else []
+    again = kind == "evaluation"
+    batches = by_model(record, kind, again).get(model, []) if model is not None else []
     rows = _loss_rows(record) if any(b.size >= MOST_LABELS for b in batches) else set[int]()
     found: Labelled = []
     for batch in batches:
