@@ -78,7 +78,7 @@ def test_an_empty_record_gives_no_finding():
 
 def test_every_rule_has_a_page_under_the_fixed_headings():
     names = [row["name"] for row in rules.catalogue()]
-    assert len(set(names)) == len(rules.RULES) == 9
+    assert len(set(names)) == len(rules.RULES)
     for name in names:
         page = rules.page(name)
         places = [page.index(f"\n{heading}\n") for heading in framework.HEADINGS]

@@ -11,58 +11,88 @@ from steadygrad.rules.broken_images import broken_images
 from steadygrad.rules.class_imbalance import class_imbalance
 from steadygrad.rules.collapsed_output import collapsed_output
 from steadygrad.rules.dead_relu import dead_relu
+from steadygrad.rules.dropout_at_eval import dropout_at_eval
 from steadygrad.rules.dropout_misuse import dropout_misuse
+from steadygrad.rules.eval_mode_training import eval_mode_training
 from steadygrad.rules.exploding_gradient import exploding_gradient
 from steadygrad.rules.framework import Rule, RuleRow, name_of
 from steadygrad.rules.framework import catalogue as _catalogue
 from steadygrad.rules.framework import page as _page
 from steadygrad.rules.framework import run as _run
 from steadygrad.rules.frozen_norm_updates import frozen_norm_updates
+from steadygrad.rules.graph_retained import graph_retained
 from steadygrad.rules.input_mismatch import input_mismatch
 from steadygrad.rules.label_misalignment import label_misalignment
 from steadygrad.rules.leakage import leakage
 from steadygrad.rules.loss_at_init import loss_at_init
+from steadygrad.rules.loss_broadcast import loss_broadcast
+from steadygrad.rules.loss_choice import loss_choice
+from steadygrad.rules.loss_input import loss_input
+from steadygrad.rules.loss_reduction import loss_reduction
 from steadygrad.rules.lr_too_high import lr_too_high
 from steadygrad.rules.lr_too_low import lr_too_low
+from steadygrad.rules.missing_zero_grad import missing_zero_grad
+from steadygrad.rules.no_gradient import no_gradient
+from steadygrad.rules.no_step import no_step
 from steadygrad.rules.non_finite import non_finite
 from steadygrad.rules.norm_gap import norm_gap
 from steadygrad.rules.norm_small_batch import norm_small_batch
 from steadygrad.rules.not_learning import not_learning
 from steadygrad.rules.not_shuffled import not_shuffled
+from steadygrad.rules.optimizer_misses_parameters import optimizer_misses_parameters
+from steadygrad.rules.output_activation import output_activation
 from steadygrad.rules.overfitting import overfitting
 from steadygrad.rules.saturated_activation import saturated_activation
+from steadygrad.rules.scheduler_frequency import scheduler_frequency
 from steadygrad.rules.symmetric_init import symmetric_init
 from steadygrad.rules.test_as_validation import test_as_validation
+from steadygrad.rules.train_mode_evaluation import train_mode_evaluation
 from steadygrad.rules.underfitting import underfitting
 from steadygrad.rules.vanishing_gradient import vanishing_gradient
 from steadygrad.rules.weight_decay_too_high import weight_decay_too_high
+from steadygrad.rules.zero_grad_misplaced import zero_grad_misplaced
 
 RULES: tuple[Rule, ...] = (
     broken_images,
     leakage,
-    input_mismatch,
-    label_misalignment,
-    not_shuffled,
-    class_imbalance,
-    symmetric_init,
-    loss_at_init,
     non_finite,
-    lr_too_high,
-    lr_too_low,
-    saturated_activation,
-    dead_relu,
-    vanishing_gradient,
-    exploding_gradient,
+    loss_input,
+    output_activation,
+    loss_broadcast,
+    loss_choice,
+    loss_reduction,
+    missing_zero_grad,
+    zero_grad_misplaced,
+    no_step,
+    optimizer_misses_parameters,
+    no_gradient,
+    eval_mode_training,
+    train_mode_evaluation,
+    dropout_at_eval,
+    graph_retained,
+    scheduler_frequency,
+    symmetric_init,
+    input_mismatch,
+    not_shuffled,
+    label_misalignment,
     norm_small_batch,
-    norm_gap,
+    augmented_evaluation,
     frozen_norm_updates,
+    dropout_misuse,
+    class_imbalance,
+    test_as_validation,
     weight_decay_too_high,
+    lr_too_high,
+    dead_relu,
+    saturated_activation,
+    exploding_gradient,
+    vanishing_gradient,
+    lr_too_low,
+    loss_at_init,
+    norm_gap,
+    augmentation_too_strong,
     collapsed_output,
     not_learning,
-    dropout_misuse,
-    augmentation_too_strong,
-    augmented_evaluation,
-    test_as_validation,
     overfitting,
     underfitting,
 )

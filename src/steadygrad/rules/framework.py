@@ -8,16 +8,11 @@ from typing import TypedDict
 
 from steadygrad.errors import SteadygradError, choose
 from steadygrad.record import Finding, Record
+from steadygrad.rules.causes import EXPLAINS, merge
 
 Rule = Callable[[Record], Iterator[Finding]]
 
 HEADINGS = ("What", "Why", "Fix", "Source")
-EXPLAINS: dict[str, tuple[str, ...]] = {
-    "symmetric-init": ("not-learning", "underfitting"),
-    "non-finite": ("loss-at-init", "not-learning", "underfitting"),
-    "not-learning": ("underfitting",),
-}
-"""Rule → rules whose findings it explains: those join it instead of standing beside it."""
 
 
 class RuleRow(TypedDict):
@@ -34,7 +29,7 @@ def name_of(rule: Rule) -> str:
 
 
 def run(record: Record, rules: Sequence[Rule], ignore: Sequence[str] = ()) -> list[Finding]:
-    """Ask every rule but the ignored ones; merge consequences into their causes."""
+    """Ask every rule but the ignored ones; root causes first, what they explain joined to them."""
     by_name = {name_of(rule): rule for rule in rules}
     for name in ignore:
         choose("rule", name, by_name)
@@ -43,19 +38,6 @@ def run(record: Record, rules: Sequence[Rule], ignore: Sequence[str] = ()) -> li
         if name not in ignore:
             findings += _checked(name, list(rule(record)))
     return merge(findings)
-
-
-def merge(findings: Sequence[Finding]) -> list[Finding]:
-    """Let each cause name what it explains, and drop that."""
-    found = {finding.rule for finding in findings}
-    explained: set[str] = set()
-    for finding in findings:
-        names = [name for name in EXPLAINS.get(finding.rule, ()) if name in found]
-        if names and finding.rule not in explained:
-            finding.numbers["explains"] = names
-            finding.saw += f" This explains {' and '.join(names)} as well."
-            explained.update(names)
-    return [finding for finding in findings if finding.rule not in explained]
 
 
 def page(name: str, rules: Sequence[Rule]) -> str:
@@ -99,3 +81,16 @@ def _checked(name: str, findings: list[Finding]) -> list[Finding]:
                 "set rule= to the function's name with dashes."
             )
     return findings
+
+
+__all__ = [
+    "EXPLAINS",
+    "HEADINGS",
+    "Rule",
+    "RuleRow",
+    "catalogue",
+    "merge",
+    "name_of",
+    "page",
+    "run",
+]

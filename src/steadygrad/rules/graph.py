@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+import os
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 
-from steadygrad.record import Graph, LayerSignals, Operation, Record
+from steadygrad.record import Graph, LayerSignals, Operation, Record, Where
 
 
 def names(words: str) -> frozenset[str]:
@@ -90,6 +92,29 @@ def consumers(graph: Graph, index: int, through: Collection[str] = SHAPE) -> lis
     return sorted(set(found))
 
 
+def takers(graph: Graph) -> list[list[int]]:
+    """For each operation those that take its result as it is; one walk for all of them."""
+    found: list[list[int]] = [[] for _ in graph.operations]
+    for position, operation in enumerate(graph.operations):
+        for index in dict.fromkeys(operation.inputs):
+            if index >= 0:
+                found[index].append(position)
+    return found
+
+
+def seen_through(takers: list[list[int]], graph: Graph, index: int) -> list[int]:
+    """Operations that take the result of `index`, seen through changes of shape."""
+    found: set[int] = set()
+    pending = list(takers[index])
+    while pending:
+        position = pending.pop()
+        if graph.operations[position].name in SHAPE:
+            pending += takers[position]
+        else:
+            found.add(position)
+    return sorted(found)
+
+
 def ancestors(graph: Graph, index: int) -> set[int]:
     """`index` and every operation its result depends on."""
     seen: set[int] = set()
@@ -110,14 +135,46 @@ def learned(graph: Graph) -> set[int]:
 def losses(graph: Graph) -> list[int]:
     """Loss functions of the pass; in a training pass those that a backward went through."""
     found = [i for i, operation in enumerate(graph.operations) if operation.name in LOSSES]
-    if graph.kind == "train" and graph.roots:
-        found = [i for i in found if i in learned(graph)]
+    if found and graph.kind == "train" and graph.roots:
+        inside = learned(graph)
+        found = [i for i in found if i in inside]
     return found
 
 
 def weighted(graph: Graph) -> list[int]:
     """Positions of the operations with a weight, in the order of execution."""
     return [i for i, operation in enumerate(graph.operations) if is_weighted(operation)]
+
+
+def built_at(operation: Operation) -> Where:
+    """The user's line that built an operation's layer; where it is not known, that of its call."""
+    built = operation.built
+    if built is None or not built.file:
+        return operation.where
+    return replace(operation.where, file=built.file, line=built.line)
+
+
+def line_to_change(operation: Operation) -> Where:
+    """Where an operation is written: an item of an `nn.Sequential` where that is built, any other
+    where it is called."""
+    name = (operation.where.module or "").rpartition(".")[2]
+    return built_at(operation) if name.isdigit() or not operation.where.file else operation.where
+
+
+def lines(where: Where | None) -> str:
+    """A place as a person names it: `train.py:41`; empty where it is unknown.
+
+    >>> lines(Where(file="train.py", line=41))
+    'train.py:41'
+    """
+    if where is None or not where.file:
+        return ""
+    return f"{os.path.basename(where.file)}:{where.line}" if where.line else where.file
+
+
+def layer_names(operations: Sequence[Operation]) -> list[str]:
+    """What a person calls these layers: the dotted name of the module, or of the weight."""
+    return list(dict.fromkeys(o.where.module or o.where.parameter or o.layer for o in operations))
 
 
 def signals(record: Record, layer: str, kind: str = "train") -> Iterator[LayerSignals]:
