@@ -54,7 +54,7 @@ def scheduler_frequency(record: Record) -> Iterator[Finding]:
         A schedule that is stepped at every update and is through (T_max, all milestones, three
         decays to under a hundredth) within its first epochs; one that is stepped once per epoch and
         counts its horizon in batches (total_steps of OneCycleLR, T_max); a `step()` before the
-        optimizer's first; or a rate near 0 for over half of the run. Horizons that fit how often the
+        optimizer's first; a rate near 0 for over half of the run. Horizons that fit how often the
         schedule is stepped are left alone, whatever they count.
     Why
         The rate is gone after a few batches and nothing is learned from then on; or it never leaves
@@ -208,7 +208,7 @@ def _gone(record: Record, scheduler: Scheduler) -> Verdict | None:
     if not peak or low <= ZERO_FOR * len(rates) or scheduler.steps < MIN_STEPS:
         return None
     return (
-        f"{scheduler.name} had brought the rate from {peak:.2g} under {ZERO_SHARE * peak:.2g} after "
+        f"{scheduler.name} brought the rate from {peak:.2g} under {ZERO_SHARE * peak:.2g} after "
         f"{len(rates) - low} of {len(rates)} updates; it was stepped {scheduler.steps} times.",
         "Step the schedule per epoch, or let its horizon be the whole run.",
     )
