@@ -64,6 +64,10 @@ class Ledger:
         self.told += told
         return told
 
+    def remember(self, findings: Iterable[Finding]) -> None:
+        """Take in what another process of the same run was certain of, and told."""
+        self._entries += [Entry(finding, told=finding.severity) for finding in findings]
+
     def settle(self, findings: Iterable[Finding], keep: Finding | None = None) -> list[Finding]:
         """The final list, root causes first: what the rules say now that all is over, and the
         errors seen on the way that nothing else explains. `keep` stays whatever comes.

@@ -62,7 +62,7 @@ class Watching:
             self._session = Session(Options(ignore=self._ignore), [self._told])
             set_current(self._session)
             self._session.start()
-        self._session.introduce(self._known)
+        self._session.measuring.introduce(self._known)
         return self
 
     def stop(self, exception: BaseException | None = None) -> list[Finding]:

@@ -15,11 +15,12 @@ from steadygrad.errors import SteadygradError
 from steadygrad.record import Finding
 from steadygrad.watch import program, tracebacks, words
 from steadygrad.watch.importing import AfterImport
+from steadygrad.watch.judge import failure_text
 from steadygrad.watch.ledger import at_least
 from steadygrad.watch.program import NotRunnable, Program
-from steadygrad.watch.session import Options, Session, Stop, set_current
+from steadygrad.watch.session import FOUND, Options, Session, Stop, set_current
+from steadygrad.watch.spawned import Spawning
 
-FOUND = 3
 INTERRUPTED = 130
 DEADLY = ("SIGTERM", "SIGHUP")
 """Signals that end a process which does not ask for them; the script's own handlers come first."""
@@ -61,6 +62,7 @@ class Run:
 
     def __post_init__(self) -> None:
         self._stream = sys.stderr
+        self._spawning = Spawning(self.quiet)
         self._import = AfterImport("torch", self._torch_imported)
         self.session = Session(replace(self.options, whole_script=True), [self._tell])
         self.session.on_swallowed = self._end_now
@@ -79,6 +81,8 @@ class Run:
 
     def _torch_imported(self) -> None:
         self.session.start()
+        if not self.silent:
+            self._spawning.install()
 
     def _execute(self) -> tuple[Any, BaseException | None]:
         """The program's exit code and the exception it died of."""
@@ -105,6 +109,8 @@ class Run:
 
     def _end(self, code: Any, error: BaseException | None) -> Any:
         self._import.uninstall()
+        self._spawning.uninstall()
+        self._spawning.hand_over(self.session)
         findings = self.session.finish(error)
         interrupted = isinstance(error, KeyboardInterrupt)
         failing = any(at_least(finding, self.options.fail_on) for finding in findings)
@@ -118,24 +124,30 @@ class Run:
             return code
         self._published = True
         if not self.quiet:
-            self._say(words.session_text(self.session))
+            self._say(lambda: words.session_text(self.session))
         status = code & 0xFF if isinstance(code, int) else 0 if code is None else 1
         try:
             self.publish(Outcome(self.session, self.program.name, status))
         except (SteadygradError, OSError) as error:
-            self._say(f"{words.NAME}{error}")
+            message = str(error)
+            self._say(lambda: f"{words.NAME}{message}")
             return code or 1
         return code
 
     def _tell(self, finding: Finding) -> None:
         if not (self.quiet or self.silent) and finding.severity != "note":
-            self._say(words.finding_text(finding, self.session.folder))
+            self._say(lambda: words.finding_text(finding, self.session.folder))
 
-    def _say(self, text: str) -> None:
+    def _say(self, text: Callable[[], str]) -> None:
+        """Print what `text` makes; nothing that goes wrong here may reach the script."""
         if self._stream is None:
             return
+        try:
+            shown = text()
+        except Exception as error:
+            shown = words.failure_line(failure_text("words failed", error))
         with suppress(OSError, ValueError):  # the stream may be closed, or nobody listen any more
-            print(text, file=self._stream, flush=True)
+            print(shown, file=self._stream, flush=True)
 
     def _end_now(self) -> None:
         """The script catches every stop: nothing but ending the process ends it."""

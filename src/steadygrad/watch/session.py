@@ -6,19 +6,16 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NoReturn
 
-from steadygrad.record import Finding, Record, RecordWriter
-from steadygrad.record.store import Line
-from steadygrad.watch.judge import Judge, failure_text
+from steadygrad.record import Finding, Record
+from steadygrad.watch.judge import Judge
 from steadygrad.watch.ledger import at_least
+from steadygrad.watch.measuring import Measuring
 
-if TYPE_CHECKING:
-    from steadygrad.monitor import Monitor
-
+FOUND = 3
+"""Exit status where a finding stopped the script."""
 SWALLOWED = 3
 """Times a script may catch the stop (`except:` in its loop) before the process is ended."""
 
@@ -56,9 +53,8 @@ class Session:
         self.listeners = listeners
         self.folder = os.getcwd()
         """Where the run began: paths are shown relative to it."""
-        self.record = Record()
+        self.measuring = Measuring(options.period, options.folder)
         self._judge = Judge(self.record, options.ignore, self.folder)
-        self.monitor: Monitor | None = None
         self.steps = 0
         self.stopped: Finding | int | None = None
         """Why the script was stopped: a finding, or after how many updates."""
@@ -66,50 +62,33 @@ class Session:
         """The final list, once `finish` ran; what is certain so far until then."""
         self.on_swallowed: Callable[[], None] | None = None
         """Called when the script catches the stop again and again; may end the process."""
-        self._failures: list[str] = []
-        self._install_seconds = 0.0
         self._stops = 0
         self._began = time.perf_counter()
         self._ended: float | None = None
         self._process = os.getpid()
         self._finishing = threading.Lock()
-        self._writer = _open_record(options.folder)
 
     def start(self) -> None:
         """Put the monitor in place; torch must be imported. A failure is kept for the end."""
-        if self.inert or self.monitor is not None:
-            return
-        began = time.perf_counter()
-        try:
-            from steadygrad.monitor import Monitor
+        if not self.inert:
+            self.measuring.start(self._on_step)
 
-            self.monitor = Monitor(self._take, period=self.options.period)
-            self.monitor.on_step = self._on_step
-            self.monitor.install()
-        except Exception as error:
-            self._failures.append(failure_text("the monitor could not start", error))
-        self._install_seconds += time.perf_counter() - began
+    def take_over(self, record: Record, outcome: dict[str, Any]) -> None:
+        """Take in what a child process measured and found."""
+        seconds = float(outcome.get("watch_seconds", 0.0))
+        self.measuring.take_over(record, seconds, outcome.get("failures", []))
+        self._judge.ledger.remember(record.findings)
+        self.steps = int(outcome.get("steps", record.loop.step))
 
-    def introduce(self, objects: Sequence[Any]) -> None:
-        """Make models and optimizers known to the monitor before they are first used."""
-        if self.monitor is None:
-            return
-        for each in objects:
-            table = self.monitor.book if hasattr(each, "param_groups") else self.monitor.inventory
-            take = table.optimizer if hasattr(each, "param_groups") else table.model
-            self.monitor.guarded(take, each)
+    @property
+    def record(self) -> Record:
+        """Everything measured so far."""
+        return self.measuring.record
 
     @property
     def inert(self) -> bool:
         """In a forked child, and when all is said."""
         return os.getpid() != self._process or self._ended is not None
-
-    def _take(self, line: Line) -> None:
-        if self.inert:
-            return
-        self.record.add(line)
-        if self._writer is not None:
-            self._writer.write(line)
 
     def _on_step(self, step: int, watched: bool) -> None:
         if self.inert:
@@ -121,11 +100,11 @@ class Session:
         if 0 < self.options.stop_after <= step and self.stopped is None:
             self.stopped = step
         if self.stopped is not None:
-            self._stop()
+            self.stop()
 
     def _look(self) -> None:
         new = self._judge.ask()
-        self.flush()
+        self.measuring.flush()
         self.findings = list(self._judge.ledger.told)
         for finding in new:
             if self.stopped is None and at_least(finding, self.options.fail_on):
@@ -133,57 +112,33 @@ class Session:
             for listener in list(self.listeners):
                 listener(finding)
 
-    def _stop(self) -> None:
+    def stop(self) -> NoReturn:
+        """End the script from inside, for the reason in `stopped`."""
         self._stops += 1
         if self._stops > SWALLOWED and self.on_swallowed is not None:
             self.on_swallowed()
-        raise Stop(3 if isinstance(self.stopped, Finding) else 0)
+        raise Stop(FOUND if isinstance(self.stopped, Finding) else 0)
 
     def finish(self, exception: BaseException | None = None) -> list[Finding]:
         """Take the monitor out and say what stays, root causes first; later calls repeat it."""
         if self.inert or not self._finishing.acquire(blocking=False):
             return self.findings
-        if self.monitor is not None:
-            try:
-                self.monitor.finish(exception)
-            except Exception as error:
-                self._failures.append(failure_text("the monitor failed at the end", error))
-        with suppress(Exception):
-            if self.monitor is not None:
-                self.monitor.uninstall()
+        self.measuring.finish(exception)
         keep = self.stopped if isinstance(self.stopped, Finding) else None
         self.findings = self._judge.settle(keep)
-        self.record.findings = list(self.findings)
         self._ended = time.perf_counter()
-        if self._writer is not None:
-            with suppress(OSError):
-                for finding in self.findings:
-                    self._writer.write(finding)
-                self._writer.close()
+        self.measuring.close(self.findings)
         return self.findings
 
-    def silence(self) -> None:
-        """In a forked child: take the monitor out, so that the child runs as if never watched."""
-        if self.monitor is not None:
-            with suppress(Exception):
-                self.monitor.inert()
-
-    def flush(self) -> None:
-        """Hand what is written to the system, or a forked child would write it a second time."""
-        if self._writer is not None:
-            with suppress(OSError, ValueError):
-                self._writer.flush()
-
     @property
-    def withdrawn(self) -> list[Finding]:
+    def withdrawn(self) -> Sequence[Finding]:
         """What was told on the way and is not in the final list."""
         return self._judge.ledger.withdrawn
 
     @property
     def watch_seconds(self) -> float:
         """Time spent by the monitor and the rules."""
-        measured = self.monitor.seconds if self.monitor is not None else 0.0
-        return self._install_seconds + self._judge.seconds + measured
+        return self.measuring.seconds + self._judge.seconds
 
     @property
     def script_seconds(self) -> float:
@@ -193,8 +148,7 @@ class Session:
     @property
     def failures(self) -> list[str]:
         """What went wrong inside Steadygrad, in words."""
-        measured = self.monitor.failures if self.monitor is not None else []
-        return [*self._failures, *measured, *self._judge.failures]
+        return [*self.measuring.failures, *self._judge.failures]
 
     @property
     def trained(self) -> bool:
@@ -203,15 +157,6 @@ class Session:
 
     def _elapsed(self) -> float:
         return (time.perf_counter() if self._ended is None else self._ended) - self._began
-
-
-def _open_record(folder: str) -> RecordWriter | None:
-    if not folder:
-        return None
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    path = Path(folder) / "record.jsonl"
-    path.unlink(missing_ok=True)
-    return RecordWriter(path)
 
 
 _current: Session | None = None
@@ -230,12 +175,12 @@ def set_current(session: Session | None) -> None:
 
 def _before_fork() -> None:
     if _current is not None:
-        _current.flush()
+        _current.measuring.flush()
 
 
 def _after_fork() -> None:
     if _current is not None:
-        _current.silence()
+        _current.measuring.silence()
 
 
 if hasattr(os, "register_at_fork"):
