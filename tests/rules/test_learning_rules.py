@@ -52,6 +52,8 @@ def test_it_is_the_last_resort():
     assert not found(watched([LN10] * 199), "not-learning")
     three_epochs = watched([LN10] * 130)
     three_epochs.steps = steps([LN10] * 130, steps_per_epoch=40)
+    assert not found(three_epochs, "not-learning")
+    three_epochs.loop.finished = True
     assert found(three_epochs, "not-learning")
 
 

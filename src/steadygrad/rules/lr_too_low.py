@@ -18,8 +18,9 @@ from steadygrad.rules.series import (
     windows,
 )
 
-RATIO_LOW = 1e-5
-"""Of the median weight per update. Healthy small nets have 2e-4 to 1e-1, fine-tuning 1e-4."""
+RATIO_LOW = 2e-5
+"""Of the median weight per update. Healthy small nets have 2e-4 to 1e-1, fine-tuning 1e-4; Adam at
+1e-6 has 1e-5."""
 RATIO_SLOW = 1e-4
 """Under it a loss that does not move in SLOW_STEPS is the rate's fault as well."""
 SPREAD = 10.0
@@ -40,11 +41,11 @@ def lr_too_low(record: Record) -> Iterator[Finding]:
     Severity: warning
 
     What
-        For at least 50 steps no update changed the median weight by more than 1e-5 of its size, or
+        For at least 50 steps no update changed the median weight by more than 2e-5 of its size, or
         for 200 steps by more than 1e-4, all layers alike, and the loss hardly moved though there
         are gradients. The largest rate of the run counts, and a warm-up is waited for.
     Why
-        At 1e-5 per update a weight needs 100,000 updates to change by its own size.
+        At 1e-5 per update a weight takes 100,000 updates to change by its own size.
     Fix
         The rate that the finding computes: updates of about a thousandth of the weights. A rate
         from a paper belongs to its optimizer: Adam's usual 1e-3 is far too low for plain SGD.

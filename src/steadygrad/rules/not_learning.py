@@ -58,7 +58,7 @@ def not_learning(record: Record) -> Iterator[Finding]:
     Severity: error
 
     What
-        After 200 steps (or 100 and 3 epochs) the median loss of the last tenth of the steps is at
+        After 200 steps (in our own runs, or once a script is over, 100 and 3 epochs) the median loss of the last tenth of the steps is at
         or above 0.97 of the best constant guess (the entropy of the class shares, ln C where they
         are equal), it is not falling, and examples are not told apart either. Where the loss is no
         cross entropy, it has not come below 0.99 of its own start.
@@ -192,7 +192,7 @@ def _long_enough(record: Record) -> bool:
     if not record.steps:
         return False
     epochs = record.steps[-1].epoch + 1 >= MIN_EPOCHS or len(record.epochs) >= MIN_EPOCHS
-    if epochs or record.facts.classes:
+    if record.facts.classes or (epochs and record.loop.finished):
         return epochs
     seen = sum(line.num_images for line in record.steps)
     return len(record.steps) >= LONG_STEPS and seen >= EXAMPLES_PER_CLASS * num_outputs(record)
