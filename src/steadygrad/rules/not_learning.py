@@ -58,10 +58,11 @@ def not_learning(record: Record) -> Iterator[Finding]:
     Severity: error
 
     What
-        After 200 steps (in our own runs, or once a script is over, 100 and 3 epochs) the median loss of the last tenth of the steps is at
-        or above 0.97 of the best constant guess (the entropy of the class shares, ln C where they
-        are equal), it is not falling, and examples are not told apart either. Where the loss is no
-        cross entropy, it has not come below 0.99 of its own start.
+        After 200 steps (in our own runs, and once a script is over, after 100 and 3 epochs) the
+        median loss of the last tenth of the steps is at or above 0.97 of the best constant guess
+        (the entropy of the class shares, ln C where they are equal), it is not falling, and
+        examples are not told apart either. Where the loss is no cross entropy, it has not come
+        below 0.99 of its own start.
     Why
         The gradient carries nothing to the weights: a rate far too high or too low, dead or frozen
         units, labels that don't belong to the pictures.
