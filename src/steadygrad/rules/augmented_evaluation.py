@@ -47,7 +47,9 @@ def augmented_evaluation(record: Record) -> Iterator[Finding]:
         Shanmugam et al., Better Aggregation in Test-Time Augmentation (2021), on what single
         random views cost.
     """
-    training = {tuple(labels) for _, labels in labelled(record) if len(set(labels)) > 1}
+    # Not `labelled`: it leaves out scripted labels, and those are what this is about.
+    train = [tuple(b.labels) for b in record.batches if b.kind == "train"]
+    training = {labels for labels in train if len(set(labels)) > 1}
     sequences: dict[tuple[str, int, tuple[int, ...]], dict[int, list[Batch]]] = {}
     everything = labelled(record, "evaluation")
     counts = label_counts(everything + labelled(record))
