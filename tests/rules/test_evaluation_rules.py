@@ -215,6 +215,23 @@ def test_a_script_without_held_out_data_is_meant():
     assert found(run(check, train=False, evaluation=False), "leakage") == []
 
 
+def test_a_loader_of_its_own_for_the_training_accuracy_is_meant():
+    """Only the first batches of an evaluation are watched: they may be those, and all of them."""
+    judged = run([evaluation(step, numbers(64, 32)) for step in (20, 40)])
+    judged.loop.loaders.append(Loader(Where(FILE, 6), 5, 32, 640, iterations=5, kind="evaluation"))
+    assert found(judged, "leakage") == []
+    judged.loop.loaders[-1].iterations = 1  # a test set, once at the end
+    assert len(found(judged, "leakage")) == 1
+
+
+def test_leakage_waits_until_all_loaders_are_known():
+    judged = run([evaluation(20, numbers(64, 32))], runs=1)
+    judged.loop.finished = False
+    assert found(judged, "leakage") == []
+    judged.loop.evaluation_runs = 2
+    assert len(found(judged, "leakage")) == 1
+
+
 def test_a_first_look_at_a_batch_is_no_evaluation():
     assert found(run([evaluation(0, numbers(0, 32))]), "leakage") == []
 

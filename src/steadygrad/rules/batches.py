@@ -162,9 +162,21 @@ def train_loader(record: Record) -> Loader | None:
     return max(loaders, key=lambda loader: loader.iterations * loader.num_batches, default=None)
 
 
+def evaluation_loaders(record: Record) -> list[Loader]:
+    """Loaders gone through in at least half of the evaluations; the others were used in passing."""
+    least = record.loop.evaluation_runs / 2
+    return [x for x in record.loop.loaders if x.kind == "evaluation" and x.iterations >= least]
+
+
 def evaluation_loader(record: Record) -> Loader | None:
-    """The first loader whose batches led to no update; None where there is none."""
-    return next((loader for loader in record.loop.loaders if loader.kind == "evaluation"), None)
+    """The loader evaluation is about; None where there is none.
+
+    One as long as the training set may serve the training accuracy: another comes first.
+    """
+    train = train_loader(record)
+    length = train.num_examples if train else 0
+    found = evaluation_loaders(record)
+    return next((x for x in found if x.num_examples != length), next(iter(found), None))
 
 
 def looks_at_training(record: Record) -> bool:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from steadygrad.record import Finding, Record, Where
 from steadygrad.record.measured import Severity
-from steadygrad.rules.batches import data_where, evaluation_loader, looks_at_training, train_loader
+from steadygrad.rules.batches import (
+    data_where,
+    evaluation_loader,
+    evaluation_loaders,
+    looks_at_training,
+    train_loader,
+)
 from steadygrad.rules.copies import Copies, copies
 from steadygrad.rules.reading import listed
 
@@ -15,8 +22,13 @@ NEAR_ERROR_FRACTION = 0.05
 """Changed copies inflate a score by less than their share; CIFAR-10's test set has 1.7 %."""
 MIN_COPIES = 8
 MIN_FRACTION = 0.05
-WHOLE = 0.9
-"""From here on evaluation runs on the training set itself, which may be meant."""
+UNCERTAIN = 3.0
+"""Standard errors of the number of copies: within them of all, evaluation may run on the training
+set itself, which may be meant."""
+ALMOST_ALL = 0.9
+"""Of the training set compared: the estimate needs no word then."""
+MIN_RUNS = 2
+"""Evaluations, or the end of the run: by then all their loaders are known."""
 TIMES_CHANCE = 3.0
 OFTEN = 0.5
 """Evaluations per watched update from which on they are part of the training method."""
@@ -81,10 +93,11 @@ def _watched(record: Record) -> Iterator[Finding]:
 
 def _meant_apart(record: Record, found: Copies) -> bool:
     """Whether these data are to be held out: some are new, or a loader of their own serves them."""
-    if found.seen_exactly and found.fraction < WHOLE:
+    surely = found.fraction * (1 + UNCERTAIN / math.sqrt(found.num_copies))
+    if found.seen_exactly and surely < 1:
         return True
-    loaders = train_loader(record), evaluation_loader(record)
-    return None not in loaders and not looks_at_training(record)
+    own = train_loader(record) is not None and len(evaluation_loaders(record)) == 1
+    return own and not looks_at_training(record)
 
 
 def _is_evaluation(record: Record, found: Copies) -> bool:
@@ -92,7 +105,7 @@ def _is_evaluation(record: Record, found: Copies) -> bool:
     evaluated = {batch.step for batch in found.batches}
     updates = {batch.step for batch in record.batches if batch.kind == "train"}
     rare = len(evaluated) <= OFTEN * len(updates) or record.loop.evaluation_runs >= len(evaluated)
-    return rare and (len(evaluated) > 1 or len(found.batches) > 1 or record.loop.finished)
+    return rare and (record.loop.evaluation_runs >= MIN_RUNS or record.loop.finished)
 
 
 def _copied(record: Record, found: Copies) -> Finding:
@@ -100,7 +113,7 @@ def _copied(record: Record, found: Copies) -> Finding:
     partly = (
         f"; {found.seen_fraction:.0%} of the training set were compared, so that about "
         f"{found.fraction:.0%} of them are copies"
-        if found.seen_fraction < WHOLE
+        if found.seen_fraction < ALMOST_ALL
         else ""
     )
     return Finding(
