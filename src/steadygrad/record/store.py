@@ -60,6 +60,8 @@ LISTS: dict[type[Any], str] = {
 """Kinds of line of which a Record keeps all, and where."""
 UNDECODABLE = "backslashreplace"
 """File names that are no text in the system's encoding hold surrogates, which UTF-8 refuses."""
+PASS = "pass"
+"""How a line's own field `kind` (train, evaluation) is spelled on disk: "kind" names the line."""
 NAMES = {kind: name for name, kind in KINDS.items()}
 
 
@@ -193,13 +195,18 @@ def _strict(value: Any) -> Any:
 
 def _encode(line: Line) -> str:
     # Python's own NaN spelling is kept here: a NaN loss is what a rule must be able to see.
-    values = {"kind": NAMES[type(line)], **dataclasses.asdict(line)}
-    return json.dumps(values, ensure_ascii=False) + "\n"
+    values = dataclasses.asdict(line)
+    if "kind" in values:
+        values[PASS] = values.pop("kind")
+    return json.dumps({"kind": NAMES[type(line)], **values}, ensure_ascii=False) + "\n"
 
 
 def _decode(text: str) -> Line:
     values = json.loads(text)
-    return _build(KINDS[values.pop("kind")], values)
+    kind = KINDS[values.pop("kind")]
+    if PASS in values:
+        values["kind"] = values.pop(PASS)
+    return _build(kind, values)
 
 
 NESTED: dict[tuple[type[Any], str], type[Any]] = {

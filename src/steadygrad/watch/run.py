@@ -77,7 +77,12 @@ class Run:
         code, error = self._execute()
         if os.getpid() != process:  # a fork of the script's own came out here
             return code
-        return self._end(code, error)
+        try:
+            return self._end(code, error)
+        except Exception as failure:
+            text = words.failure_line(failure_text("the end of the watch failed", failure))
+            self._say(lambda: text)
+            return code
 
     def _torch_imported(self) -> None:
         self.session.start()

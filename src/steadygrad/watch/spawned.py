@@ -114,8 +114,9 @@ class Spawning:
         """Give the session what the children measured, where it saw no training itself."""
         for folder in self._folders:
             path = Path(folder) / "record.jsonl"
-            if path.is_file() and not session.trained:
-                session.take_over(Record.load(path), _read(folder))
+            with suppress(OSError, ValueError):
+                if path.is_file() and not session.trained:
+                    session.take_over(Record.load(path), _read(folder))
             shutil.rmtree(folder, ignore_errors=True)
         self._folders = []
 
