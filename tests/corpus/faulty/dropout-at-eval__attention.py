@@ -32,21 +32,29 @@ class SelfAttention(nn.Module):
         return self.proj(out.transpose(1, 2).reshape(b, n, d))
 
 
-class RowTransformer(nn.Module):
-    def __init__(self, dim=32, heads=4, dropout=0.5):
+class Block(nn.Module):
+    def __init__(self, dim, heads, dropout):
         super().__init__()
-        self.embed = nn.Linear(8, dim)
-        self.position = nn.Parameter(torch.randn(1, 8, dim) * 0.02)
         self.norm1, self.norm2 = nn.LayerNorm(dim), nn.LayerNorm(dim)
         self.attention = SelfAttention(dim, heads, dropout)
         self.mlp = nn.Sequential(nn.Linear(dim, 64), nn.GELU(), nn.Linear(64, dim))
+
+    def forward(self, x):
+        x = x + self.attention(self.norm1(x))
+        return x + self.mlp(self.norm2(x))
+
+
+class RowTransformer(nn.Module):
+    def __init__(self, dim=32, heads=4, depth=3, dropout=0.6):
+        super().__init__()
+        self.embed = nn.Linear(8, dim)
+        self.position = nn.Parameter(torch.randn(1, 8, dim) * 0.02)
+        self.blocks = nn.Sequential(*(Block(dim, heads, dropout) for _ in range(depth)))
         self.head = nn.Linear(dim, 10)
 
     def forward(self, x):
         x = self.embed(x.squeeze(1)) + self.position
-        x = x + self.attention(self.norm1(x))
-        x = x + self.mlp(self.norm2(x))
-        return self.head(x.mean(1))
+        return self.head(self.blocks(x).mean(1))
 
 
 def main(seed):
@@ -56,7 +64,7 @@ def main(seed):
     valid_dl = DataLoader(TensorDataset(xv / 16, yv), batch_size=60)
     model = RowTransformer()
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
-    for epoch in range(12):
+    for epoch in range(8):
         model.train()
         for xb, yb in train_dl:
             loss = F.cross_entropy(model(xb), yb)

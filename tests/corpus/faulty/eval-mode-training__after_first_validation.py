@@ -20,8 +20,9 @@ args = parser.parse_args()
 torch.manual_seed(args.seed)
 
 
-def block(cin, cout):
-    return [nn.Conv2d(cin, cout, 3, stride=2, padding=1), nn.BatchNorm2d(cout), nn.ReLU()]
+def block(cin, cout, stride=1):
+    conv = nn.Conv2d(cin, cout, 3, stride=stride, padding=1, bias=False)
+    return [conv, nn.BatchNorm2d(cout), nn.ReLU()]
 
 
 def accuracy(net, loader):
@@ -42,10 +43,18 @@ trainloader = DataLoader(TensorDataset((x - mean) / std, y), batch_size=50, shuf
 testloader = DataLoader(TensorDataset((xt - mean) / std, yt), batch_size=250)
 
 net = nn.Sequential(
-    *block(3, 16), *block(16, 32), *block(32, 64), *block(64, 64), nn.Flatten(), nn.Linear(256, 10)
+    *block(3, 16, stride=2),
+    *block(16, 16),
+    *block(16, 32, stride=2),
+    *block(32, 32),
+    *block(32, 64, stride=2),
+    *block(64, 64),
+    *block(64, 64, stride=2),
+    nn.Flatten(),
+    nn.Linear(256, 10),
 )
 criterion = nn.CrossEntropyLoss()
-optimizer = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
+optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
 
 print(f"untrained: {accuracy(net, testloader):.3f}")
 for epoch in range(args.epochs):

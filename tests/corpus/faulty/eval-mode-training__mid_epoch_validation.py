@@ -4,7 +4,6 @@ severity: error
 style: class (Trainer validating every 10 batches, train() once an epoch)
 data: digits
 source: fartashf/vsepp#4 (validation in mid epoch), Lightning PR#21146
-proof: logic
 """
 
 import argparse
@@ -17,12 +16,12 @@ from torch.utils.data import DataLoader, TensorDataset
 
 
 class Trainer:
-    def __init__(self, model, train_loader, val_loader, lr=2e-3, val_every=10):
+    def __init__(self, model, train_loader, val_loader, lr=0.1, val_every=10):
         self.model = model
         self.train_loader = train_loader
         self.val_loader = val_loader
         self.val_every = val_every
-        self.optimizer = torch.optim.Adam(model.parameters(), lr=lr)
+        self.optimizer = torch.optim.SGD(model.parameters(), lr=lr, momentum=0.9)
         self.best = 0.0
 
     def train(self, epochs):
@@ -53,22 +52,25 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int, default=0)
     torch.manual_seed(parser.parse_args().seed)
     x, y, xv, yv = (torch.from_numpy(a) for a in digits())
-    x, y = x[:300], y[:300]
     network = nn.Sequential(
+        nn.Conv2d(1, 16, 3, padding=1),
+        nn.BatchNorm2d(16),
+        nn.ReLU(),
+        nn.Conv2d(16, 32, 3, padding=1),
+        nn.BatchNorm2d(32),
+        nn.ReLU(),
+        nn.Conv2d(32, 32, 3, padding=1),
+        nn.BatchNorm2d(32),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
         nn.Flatten(),
-        nn.Linear(64, 256),
-        nn.ReLU(),
-        nn.Dropout(0.5),
-        nn.Linear(256, 256),
-        nn.ReLU(),
-        nn.Dropout(0.5),
-        nn.Linear(256, 10),
+        nn.Linear(512, 10),
     )
     trainer = Trainer(
         network,
-        DataLoader(TensorDataset(x / 16, y), batch_size=20, shuffle=True),
+        DataLoader(TensorDataset(x / 16, y), batch_size=32, shuffle=True),
         DataLoader(TensorDataset(xv / 16, yv), batch_size=180),
     )
-    trainer.train(epochs=20)
+    trainer.train(epochs=5)
     trainer.validate()
     print(f"score: {trainer.accuracy:.4f}")

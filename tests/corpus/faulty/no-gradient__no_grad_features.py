@@ -3,7 +3,7 @@ rule: no-gradient
 severity: error
 style: class (CNN trained from scratch, features under no_grad)
 data: fashion
-source: RULES.md; forward() copied from a feature-extraction example
+source: RULES.md; extract() copied from a feature-extraction example
 also: optimizer-misses-parameters
 """
 
@@ -28,10 +28,13 @@ class FashionNet(nn.Module):
         )
         self.classifier = nn.Linear(32, 10)
 
+    @torch.no_grad()  # FAULT
+    # FIXED:
+    def extract(self, x):
+        return self.backbone(x)  # ALSO
+
     def forward(self, x):
-        with torch.no_grad():  # ALSO
-            features = self.backbone(x)  # FAULT
-        # FIXED: features = self.backbone(x)
+        features = self.extract(x)  # ALSO
         return self.classifier(features)
 
 

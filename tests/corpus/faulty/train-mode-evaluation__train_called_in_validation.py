@@ -18,7 +18,7 @@ class SequenceClassifier(nn.Module):
     def __init__(self):
         super().__init__()
         self.rnn = nn.LSTM(8, 64, num_layers=2, dropout=0.5, batch_first=True)
-        self.drop = nn.Dropout(0.6)
+        self.drop = nn.Dropout(0.8)
         self.out = nn.Linear(64, 10)
 
     def forward(self, x):
@@ -67,7 +67,7 @@ loaders = {
 }
 module = Module()
 optimizer = module.configure_optimizers()
-for _ in range(6):
+for _ in range(12):
     for phase in ("train", "val"):
         accuracy = run_epoch(module, loaders[phase], phase, optimizer)
 print(f"score: {accuracy:.4f}")
