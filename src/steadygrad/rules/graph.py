@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
-from steadygrad.record import Graph, LayerSignals, Operation, Record, Where
+from steadygrad.record import OUTSIDE, Graph, LayerSignals, Operation, Record, Where
 
 
 def names(words: str) -> frozenset[str]:
@@ -159,6 +159,32 @@ def line_to_change(operation: Operation) -> Where:
     where it is called."""
     name = (operation.where.module or "").rpartition(".")[2]
     return built_at(operation) if name.isdigit() or not operation.where.file else operation.where
+
+
+def weight_line(record: Record, operation: Operation) -> Where:
+    """The user's line that gave an operation's weight its first numbers; where that is not known,
+    the line that built its layer or calls it."""
+    name = operation.where.parameter
+    found = next((p.where for p in record.loop.parameters if p.name == name and p.where.file), None)
+    found = _refilled(record, name) or found or built_at(operation)
+    return replace(found, module=operation.where.module, parameter=name)
+
+
+FILLING = names("normal uniform fill zero copy trunc_normal bernoulli exponential mul div")
+
+
+def _refilled(record: Record, parameter: str | None) -> Where | None:
+    """The line of `weight.data.normal_()` and kin, which run through the graph."""
+    graph = first_graph(record)
+    if graph is None or parameter is None:
+        return None
+    for operation in graph.operations:
+        made = operation.inputs[0] if operation.inputs else OUTSIDE
+        if operation.name in FILLING and made >= 0:
+            weight = graph.operations[made]
+            if weight.name == "detach" and weight.where.parameter == parameter:
+                return operation.where
+    return None
 
 
 def lines(where: Where | None) -> str:
