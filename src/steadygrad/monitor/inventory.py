@@ -8,6 +8,7 @@ from types import FrameType
 from typing import Any
 
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from steadygrad.monitor.lines import name_in
 from steadygrad.record import Parameter, Where
@@ -99,6 +100,8 @@ class Inventory:
             if id(module) not in self._modules or self._modules[id(module)][0]() is not module:
                 self._modules[id(module)] = (weakref.ref(module), name or type(module).__name__)
         for dotted, tensor in root.named_parameters(prefix=prefix):
+            if is_lazy(tensor):
+                continue
             self.take(tensor, WRAPPERS.sub("", dotted).strip("."), registered=True)
 
     def refresh(self, root: nn.Module) -> None:

@@ -25,6 +25,7 @@ from steadygrad.record import Epoch, Facts, Line, Loop, Step
 
 PRELUDE_SECONDS = 0.15
 """Own time spent at most on following how data are made before training begins."""
+MAX_FAILURES = 5
 SILENT_BACKWARDS = 16
 """Backwards without an update after which each counts as a step of its own."""
 KEPT_STEPS = 5000
@@ -42,7 +43,7 @@ class Monitor:
 
     `sink` gets each line of the Record as it is measured. `on_step(step, watched)` is called after
     each update and may raise to stop the script. `seconds` is the monitor's own time so far. Should
-    the monitor itself fail, it takes itself out, says so in `failures`, and the script goes on.
+    the monitor itself fail, the script goes on and `failures` says so; after five it takes itself out.
     """
 
     def __init__(self, sink: Callable[[Line], None], period: int = 0) -> None:
@@ -102,24 +103,22 @@ class Monitor:
     def guarded(self, work: Callable[..., None], *args: Any) -> None:
         """Run our own code: its time is counted, its failure never reaches the script."""
         began = perf_counter()
-        tracer = self.passes.tracer
-        paused, tracer.paused = tracer.paused, True
         try:
-            work(*args)
+            with torch._C.DisableTorchFunction():  # our own operations are none of the script's
+                work(*args)
         except Exception as failure:
             self.fail(failure)
         finally:
-            tracer.paused = paused
             self.seconds += perf_counter() - began
 
     def fail(self, failure: Exception) -> None:
-        """The monitor went wrong: take it out and remember why."""
+        """The monitor went wrong: remember why; when it does so again and again, take it out."""
         trace = failure.__traceback__
         while trace is not None and trace.tb_next is not None:
             trace = trace.tb_next
         where = f" ({trace.tb_frame.f_code.co_name}, line {trace.tb_lineno})" if trace else ""
         self.failures.append(f"{type(failure).__name__}: {failure}{where}")
-        if self.live:
+        if self.live and len(self.failures) >= MAX_FAILURES:
             self.uninstall()
 
     # What the taps report.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 
 from torch import Tensor
+from torch.nn.parameter import is_lazy
 
 from steadygrad.monitor.attributes import is_weight
 from steadygrad.monitor.inventory import Inventory
@@ -28,11 +29,12 @@ class Origins:
 
     def note(self, name: str, inputs: list[Tensor], result: Tensor, in_place: bool) -> None:
         """An operation outside the graph ran."""
-        if in_place and inputs and name not in ("requires_grad",):
-            if is_weight(inputs[0]) or inputs[0]._is_view():
+        if in_place and inputs:
+            lazy = is_lazy(inputs[0])
+            if not lazy and (is_weight(inputs[0]) or inputs[0]._is_view()):
                 self._inventory.filled[inputs[0].data_ptr()] = here()
             return
-        if not result.is_floating_point():
+        if is_lazy(result) or not result.is_floating_point():
             return
         before = self.of(inputs[0]) if inputs else None
         same = bool(inputs) and inputs[0].dtype == result.dtype

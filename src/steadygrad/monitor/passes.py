@@ -254,6 +254,11 @@ class Passes:
         self.roots = []
         self.segments = [Segment(None, [])]
 
+    def suspend(self, pause: bool) -> None:
+        """See nothing while an optimizer computes; go on after it."""
+        if self._pushed:
+            (pop if pause else push)(self.tracer)
+
     def _hold(self, wanted: bool) -> None:
         if wanted and not self._pushed and self.monitor.live:
             self.monitor.taps.eager(True)

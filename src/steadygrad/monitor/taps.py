@@ -170,25 +170,26 @@ class Taps:
     def _before_update(self, optimizer: Any, args: Any, kwargs: Any) -> Any:
         if not self._mine():
             return None
-        closure = args[0] if args and callable(args[0]) else kwargs.get("closure")
+        # torch hands over the optimizer itself as the first argument.
+        closure = args[1] if len(args) > 1 else kwargs.get("closure")
         self._in_update += 1
         if self._in_update > 1:
             return None
         self._report(self.monitor.before_update, optimizer, callable(closure))
-        tracer = self.monitor.passes.tracer
-        tracer.paused = True
+        passes = self.monitor.passes
+        passes.suspend(True)
         if not callable(closure):
             return None
 
         def watched_closure() -> Any:
-            tracer.paused = False
+            passes.suspend(False)
             try:
                 return closure()
             finally:
-                tracer.paused = True
+                passes.suspend(True)
 
-        if args and args[0] is closure:
-            return (watched_closure, *args[1:]), kwargs
+        if len(args) > 1:
+            return (args[0], watched_closure, *args[2:]), kwargs
         return args, {**kwargs, "closure": watched_closure}
 
     def _after_update(self, optimizer: Any, args: Any, kwargs: Any) -> None:  # noqa: ARG002
@@ -197,7 +198,7 @@ class Taps:
         self._in_update = max(0, self._in_update - 1)
         if self._in_update:
             return
-        self.monitor.passes.tracer.paused = False
+        self.monitor.passes.suspend(False)
         self._report(self.monitor.after_update, optimizer)
         self.monitor.announce()
 
