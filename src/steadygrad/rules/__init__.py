@@ -7,10 +7,12 @@ first. A rule of your own is any such function: `run(record, rules=(*RULES, mine
 from steadygrad.record import Finding, Record
 from steadygrad.rules.augmentation_too_strong import augmentation_too_strong
 from steadygrad.rules.augmented_evaluation import augmented_evaluation
+from steadygrad.rules.bias_before_norm import bias_before_norm
 from steadygrad.rules.broken_images import broken_images
 from steadygrad.rules.class_imbalance import class_imbalance
 from steadygrad.rules.collapsed_output import collapsed_output
 from steadygrad.rules.dead_relu import dead_relu
+from steadygrad.rules.double_softmax import double_softmax
 from steadygrad.rules.dropout_at_eval import dropout_at_eval
 from steadygrad.rules.dropout_misuse import dropout_misuse
 from steadygrad.rules.eval_mode_training import eval_mode_training
@@ -21,6 +23,7 @@ from steadygrad.rules.framework import page as _page
 from steadygrad.rules.framework import run as _run
 from steadygrad.rules.frozen_norm_updates import frozen_norm_updates
 from steadygrad.rules.graph_retained import graph_retained
+from steadygrad.rules.init_scale import init_scale
 from steadygrad.rules.input_mismatch import input_mismatch
 from steadygrad.rules.label_misalignment import label_misalignment
 from steadygrad.rules.leakage import leakage
@@ -33,9 +36,11 @@ from steadygrad.rules.lr_too_high import lr_too_high
 from steadygrad.rules.lr_too_low import lr_too_low
 from steadygrad.rules.missing_zero_grad import missing_zero_grad
 from steadygrad.rules.no_gradient import no_gradient
+from steadygrad.rules.no_nonlinearity import no_nonlinearity
 from steadygrad.rules.no_step import no_step
 from steadygrad.rules.non_finite import non_finite
 from steadygrad.rules.norm_gap import norm_gap
+from steadygrad.rules.norm_placement import norm_placement
 from steadygrad.rules.norm_small_batch import norm_small_batch
 from steadygrad.rules.not_learning import not_learning
 from steadygrad.rules.not_shuffled import not_shuffled
@@ -44,6 +49,8 @@ from steadygrad.rules.output_activation import output_activation
 from steadygrad.rules.overfitting import overfitting
 from steadygrad.rules.saturated_activation import saturated_activation
 from steadygrad.rules.scheduler_frequency import scheduler_frequency
+from steadygrad.rules.softmax_dim import softmax_dim
+from steadygrad.rules.softmax_single_unit import softmax_single_unit
 from steadygrad.rules.symmetric_init import symmetric_init
 from steadygrad.rules.test_as_validation import test_as_validation
 from steadygrad.rules.train_mode_evaluation import train_mode_evaluation
@@ -56,6 +63,9 @@ RULES: tuple[Rule, ...] = (
     broken_images,
     leakage,
     non_finite,
+    softmax_single_unit,
+    softmax_dim,
+    double_softmax,
     loss_input,
     loss_broadcast,
     loss_choice,
@@ -67,7 +77,9 @@ RULES: tuple[Rule, ...] = (
     no_gradient,
     eval_mode_training,
     symmetric_init,
+    no_nonlinearity,
     input_mismatch,
+    init_scale,
     not_shuffled,
     label_misalignment,
     norm_small_batch,
@@ -81,6 +93,8 @@ RULES: tuple[Rule, ...] = (
     class_imbalance,
     test_as_validation,
     graph_retained,
+    bias_before_norm,
+    norm_placement,
     weight_decay_too_high,
     lr_too_high,
     dead_relu,
