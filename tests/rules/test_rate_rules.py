@@ -99,6 +99,14 @@ def test_a_loss_that_fell_and_went_back_for_good():
     assert not found(run(losses, [0.01] * 12), "lr-too-high")
 
 
+def test_one_blow_larger_than_the_weights():
+    losses = [LN10, 1.6 * LN10, *flat(8)]
+    assert found(run(losses, [0.3, 1.1, 1e-3, 1e-5, 1e-6, 1e-6]), "lr-too-high")
+    assert not found(run(losses, [0.3, 0.9, 1e-3, 1e-5, 1e-6, 1e-6]), "lr-too-high")
+    flat_after = run(flat(30), [0.41, 1e-3, 1e-5, 1e-6, 1e-6, 1e-6])
+    assert found(flat_after, "lr-too-high")
+
+
 def test_large_updates_with_a_falling_loss_are_healthy():
     # SGD 0.1 with momentum on batch norm, Adam 1e-2.
     assert not found(run(falling(), [0.13, 0.1, 0.1, 0.12, 0.1, 0.09, 0.08]), "lr-too-high")

@@ -24,6 +24,11 @@ RATIO_WINDOW = 5
 RATIO_HIGH = 0.1
 """Of the median weight per update. Healthy nets have 1e-4 to 1e-1 (SGD 0.1 with momentum on batch
 norm, Adam 1e-2), sick ones 0.1 to 50: decisive only together with what the loss does."""
+PEAK_SHARE = 0.25
+"""Of the largest single update, where that is more than its neighbours: one blow can kill every
+unit, and the updates after it are nothing. Adam's and RMSprop's first is healthy at 0.1 to 0.4."""
+BLOW = 1.0
+"""A single update as large as the weights themselves: then a rise of the loss is no noise."""
 RATIO_SUSPECT = 0.05
 RATIO_LARGE = 0.02
 """Under this no jump of the loss is the rate's fault: it is noise, or the data."""
@@ -59,7 +64,8 @@ def lr_too_high(record: Record) -> Iterator[Finding]:
 
     What
         The record of the birth tells it: in the first 20 steps the loss goes to over 3 times its
-        start, or stays over 1.5 times, while the median weight changes by over 10 % per update; or
+        start, or stays over 1.5 times, while the median weight changes by over 10 % per update
+        (1.5 times are enough where one update was larger than the weights themselves); or
         it does so and the loss then stays at its start; or the loss had fallen and goes back to
         where it came from for good. Runs with several losses or optimizers are left out.
     Why
@@ -76,34 +82,40 @@ def lr_too_high(record: Record) -> Iterator[Finding]:
     ratios = [ratio for _, ratio, _ in update_ratios(record)]
     if not one_goal(record) or len(curve) < 2 or not ratios or _is_decay(record):
         return
-    ratio = max(windows(ratios, RATIO_WINDOW), default=median(ratios))
+    peak = max(ratios)
+    ratio = max(PEAK_SHARE * peak, *windows(ratios, RATIO_WINDOW), 0.0)
     start = max(curve[0][1], constant_guess(record) or 0.0)
-    story = _story(curve, ratio, start) if start > 0 else None
+    jump = RISE if peak > BLOW else JUMP
+    story = _story(curve, ratio, start, jump) if start > 0 else None
     if story is None:
         return
     lr = rate(record)
     wanted = min(lr / 10, _wanted(record))
+    worst = max(ratio, peak)
     yield Finding(
         rule="lr-too-high",
         severity="error" if story.severity == "error" else "warning",
         step=story.step,
         saw=f"{story.saw} With the learning rate {lr:.3g} the median weight changes by "
-        f"{ratio:.2g} of its size per update at its worst.",
+        f"{worst:.2g} of its size in the largest "
+        "update.",
         expected="A loss that falls from its start, and updates of 0.1 to 3 % of the weights.",
         fix=f"Use {type_rate(record, wanted)}.",
         source="CS231n, neural networks part 3",
         where=optimizer_place(record),
-        numbers={"lr": lr, "update_ratio": ratio, "start_loss": start, "suggested_lr": wanted},
+        numbers={"lr": lr, "update_ratio": worst, "start_loss": start, "suggested_lr": wanted},
     )
 
 
-def _story(curve: list[tuple[int, float]], ratio: float, start: float) -> _Story | None:
+def _story(
+    curve: list[tuple[int, float]], ratio: float, start: float, jump: float
+) -> _Story | None:
     losses = [loss for _, loss in curve]
     birth = losses[1 : 1 + BIRTH]
     recovered = len(losses) > 2 * BIRTH and median(losses[-WIDTH:]) < FELL * start
     severity = "warning" if recovered else "error"
-    if max(birth) > JUMP * start and ratio > RATIO_HIGH:
-        step = next(step for step, loss in curve[1:] if loss > JUMP * start)
+    if max(birth) > jump * start and ratio > RATIO_HIGH:
+        step = next(step for step, loss in curve[1:] if loss > jump * start)
         saw = f"The loss went from {losses[0]:.3g} to {max(birth):.3g} within {len(birth)} steps."
         return _Story(severity, step, saw)
     if len(birth) >= BIRTH // 2 and median(birth) > RISE * start and ratio > RATIO_HIGH:
