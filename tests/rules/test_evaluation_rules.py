@@ -138,7 +138,7 @@ def test_channels_normalised_by_each_others_statistics():
     train = channels("train", [0.0, 0.0, 0.0], 0)
     swapped = channels("evaluation", [-0.6, 0.0, 0.65], 1)
     assert len(found(record(train, swapped), "input-mismatch")) == 1
-    warm = channels("evaluation", [0.2, 0.0, -0.2], 1)
+    warm = channels("evaluation", [0.12, 0.0, -0.12], 1)
     assert found(record(train, warm), "input-mismatch") == []
 
 
@@ -253,6 +253,20 @@ def test_black_pictures_and_few_different_inputs_count_for_nothing():
     ]
     line = loop(loaders=loaders(), evaluation_runs=5, backwards=100, finished=True)
     assert found(record(parity, tests, line), "leakage") == []
+
+
+def test_oversampled_before_the_split_and_a_handful_of_patterns():
+    rng = np.random.default_rng(0)
+
+    def judged(kinds):
+        draws = (rng.integers(1, kinds + 1, (23, 32))).tolist()
+        train = [batch(i, shape=(32, 1, 28, 28), examples=x) for i, x in enumerate(draws[:20])]
+        tests = [evaluation(20 + i, x) for i, x in enumerate(draws[20:])]
+        line = loop(loaders=loaders(), evaluation_runs=5, backwards=100, finished=True)
+        return found(record(train, tests, line), "leakage")
+
+    assert len(judged(400)) == 1
+    assert judged(8) == []
 
 
 # augmented-evaluation

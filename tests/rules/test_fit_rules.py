@@ -97,7 +97,9 @@ def test_one_finding_for_all():
 
 
 def accuracies(train, val, *more):
-    lines = [Epoch(i, 10 * i, 1.5, 1.0, v, t) for i, (t, v) in enumerate(zip(train, val))]
+    lines = [
+        Epoch(i, 10 * i, 1.5, 1.0, v, t - 0.001 * i) for i, (t, v) in enumerate(zip(train, val))
+    ]
     return record(batch(), lines, *more)
 
 
@@ -120,6 +122,18 @@ def test_the_first_epochs_lag_behind():
     lag = accuracies([0.2, 0.45, 0.6, 0.7], [0.55, 0.7, 0.75, 0.78])
     assert found(lag, "augmentation-too-strong") == []
     assert found(accuracies([0.2] * 3, [0.6] * 3), "augmentation-too-strong") == []
+
+
+def test_accuracies_that_losses_contradict_are_not_believed():
+    run = accuracies([0.3] * 5, [0.7] * 5)
+    run.epochs[-1].train_loss = 0.45  # 70 % wrong answers cost 0.49 at the least
+    assert found(run, "augmentation-too-strong") == []
+    run.epochs[-1].train_loss, run.epochs[-1].val_loss = 0.9, 1.0
+    assert found(run, "augmentation-too-strong") == []
+    stale = accuracies([0.3] * 5, [0.7] * 5)
+    for epoch in stale.epochs:
+        epoch.train_accuracy = 0.3
+    assert found(stale, "augmentation-too-strong") == []
 
 
 def test_mixed_pictures_have_no_training_accuracy():

@@ -16,6 +16,9 @@ GAP = 0.25
 """Validation accuracy minus training accuracy, smallest of the last evaluations."""
 POOR = 0.6
 """Training accuracy over validation accuracy, largest of the last evaluations."""
+LN2 = 0.693
+"""A wrong answer has at most probability one half: the cross entropy is at least the share of
+wrong answers times this."""
 FLOAT = ("float", "half", "bfloat", "double")
 
 
@@ -45,8 +48,10 @@ def augmentation_too_strong(record: Record) -> Iterator[Finding]:
         return
     gap = min(_gap(epoch) for epoch in late)
     ratio = max((e.train_accuracy or 0.0) / (e.val_accuracy or 1.0) for e in late)
-    if gap < GAP or ratio > POOR:
+    if gap < GAP or ratio > POOR or not all(_consistent(epoch) for epoch in late):
         return
+    if len({epoch.train_accuracy for epoch in late}) == 1:
+        return  # not measured anew
     last = late[-1]
     yield Finding(
         rule="augmentation-too-strong",
@@ -68,6 +73,12 @@ def augmentation_too_strong(record: Record) -> Iterator[Finding]:
             "gap": gap,
         },
     )
+
+
+def _consistent(epoch: Epoch) -> bool:
+    """Whether the losses tell the same: a poor accuracy can't go with a good loss."""
+    least = LN2 * (1 - (epoch.train_accuracy or 0.0))
+    return epoch.train_loss > max(least, epoch.val_loss or 0.0)
 
 
 def _gap(epoch: Epoch) -> float:

@@ -13,6 +13,9 @@ from steadygrad.rules.batches import by_model, train_loader
 MIN_BATCH = 8
 FEW_NUMBERS = 32
 """Inputs of fewer numbers (or of integers) are equal by chance, too."""
+PATTERNS = 30.0
+"""Times the average input stands in the training set, from which on there are but a few patterns,
+the same in all data. Oversampling a class 20 times makes 10."""
 CLEAN = 8.0
 """Copies a batch should hold if all held the same share; a batch without any is other data."""
 CLEAN_SHARE = 0.1
@@ -66,7 +69,7 @@ def _compare(record: Record, train: Sequence[Batch], tests: Sequence[Batch]) -> 
         return None
     size = training_size(record, train)
     fraction = min(1.0, len(seen) / size) if size else 1.0
-    chance = len(seen) * _collisions(train)
+    chance = _by_chance(train, len(seen), size)
     return Copies(list(tests), len(different), num_copies, fraction, size > 0, chance)
 
 
@@ -84,12 +87,14 @@ def training_size(record: Record, train: Sequence[Batch]) -> int:
     return record.loop.batch_period * sizes[len(sizes) // 2]
 
 
-def _collisions(train: Sequence[Batch]) -> float:
-    """How likely two different examples of training are equal."""
+def _by_chance(train: Sequence[Batch], num_seen: int, size: int) -> float:
+    """Share of copies to expect, from how often two examples of one training batch are equal."""
     equal = pairs = 0
     for batch in train:
         examples = [example for example in batch.examples if example]
         equal += sum(math.comb(n, 2) for n in Counter(examples).values())
         pairs += math.comb(len(examples), 2)
-    coarse = "int" in train[0].dtype or math.prod(train[0].shape[1:]) < FEW_NUMBERS
-    return (equal + coarse) / pairs if pairs else 1.0
+    if "int" in train[0].dtype or math.prod(train[0].shape[1:]) < FEW_NUMBERS:
+        return num_seen * (equal + 1) / pairs if pairs else 1.0
+    # Rich inputs are equal only where somebody copied them: oversampling, or a handful of patterns.
+    return float(bool(pairs) and size * equal / pairs > PATTERNS)

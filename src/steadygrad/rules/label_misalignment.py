@@ -15,7 +15,7 @@ from steadygrad.rules.batches import (
     labelled,
     train_loader,
 )
-from steadygrad.rules.reading import guess_loss, majority_share
+from steadygrad.rules.reading import guess_loss, majority_share, smooth
 
 MIN_NEIGHBOURS = 300
 STANDARD_ERRORS = 3.0
@@ -30,6 +30,8 @@ MEMORISED = 0.7
 """Share of the loss of guessing: the network now knows pictures it has seen."""
 BETTER = 1.2
 """Accuracy over that of guessing which shows that labels have to do with their pictures."""
+FEW_SCORED = 500
+"""Examples of an evaluation where their number is not known."""
 MIN_EVALUATIONS = 3
 
 
@@ -73,8 +75,21 @@ def label_misalignment(record: Record) -> Iterator[Finding]:
 
 
 def _learned(record: Record, chance: float) -> bool:
-    accuracies = [e.val_accuracy for e in record.epochs if e.val_accuracy is not None]
-    return max(accuracies, default=0.0) > min(BETTER * chance, (1 + chance) / 2)
+    accuracies = smooth([e.val_accuracy for e in record.epochs if e.val_accuracy is not None])
+    noise = STANDARD_ERRORS * math.sqrt(chance * (1 - chance) / _examples_scored(record))
+    return max(accuracies, default=0.0) > min(
+        max(BETTER * chance, chance + noise), (1 + chance) / 2
+    )
+
+
+def _examples_scored(record: Record) -> int:
+    """How many examples an evaluation's accuracy comes from, at the least."""
+    sizes: dict[int, int] = {}
+    for batch in record.batches:
+        if batch.kind == "evaluation":
+            sizes[batch.step] = sizes.get(batch.step, 0) + batch.size
+    own = sum(record.facts.class_counts.get("val", []))
+    return min(sizes.values(), default=own) or FEW_SCORED
 
 
 def _strangers(record: Record, guess: float) -> str:
