@@ -24,7 +24,9 @@ from steadygrad.rules.framework import run as _run
 from steadygrad.rules.frozen_norm_updates import frozen_norm_updates
 from steadygrad.rules.graph_retained import graph_retained
 from steadygrad.rules.init_scale import init_scale
+from steadygrad.rules.input_constant import input_constant
 from steadygrad.rules.input_mismatch import input_mismatch
+from steadygrad.rules.input_scale import input_scale
 from steadygrad.rules.label_misalignment import label_misalignment
 from steadygrad.rules.leakage import leakage
 from steadygrad.rules.loss_at_init import loss_at_init
@@ -62,6 +64,7 @@ from steadygrad.rules.zero_grad_misplaced import zero_grad_misplaced
 RULES: tuple[Rule, ...] = (
     broken_images,
     leakage,
+    input_constant,
     non_finite,
     softmax_single_unit,
     softmax_dim,
@@ -79,6 +82,7 @@ RULES: tuple[Rule, ...] = (
     symmetric_init,
     no_nonlinearity,
     input_mismatch,
+    input_scale,
     init_scale,
     not_shuffled,
     label_misalignment,
