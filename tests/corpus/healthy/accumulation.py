@@ -24,9 +24,15 @@ x, xt = (x - 4.9) / 6, (xt - 4.9) / 6
 train_loader = DataLoader(TensorDataset(x, y), batch_size=16, shuffle=True)
 
 model = nn.Sequential(
-    nn.Conv2d(1, 16, 3, padding=1), nn.GroupNorm(4, 16), nn.ReLU(), nn.MaxPool2d(2),
-    nn.Conv2d(16, 32, 3, padding=1), nn.GroupNorm(4, 32), nn.ReLU(),
-    nn.Flatten(), nn.Linear(512, 10),
+    nn.Conv2d(1, 16, 3, padding=1),
+    nn.GroupNorm(4, 16),
+    nn.ReLU(),
+    nn.MaxPool2d(2),
+    nn.Conv2d(16, 32, 3, padding=1),
+    nn.GroupNorm(4, 32),
+    nn.ReLU(),
+    nn.Flatten(),
+    nn.Linear(512, 10),
 )
 optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
 criterion = nn.CrossEntropyLoss()

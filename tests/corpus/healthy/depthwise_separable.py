@@ -39,9 +39,15 @@ def main():
     x, y, xt, yt = map(torch.tensor, digits())
     x, xt = (x - 4.9) / 6, (xt - 4.9) / 6
     model = nn.Sequential(
-        nn.Conv2d(1, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16), nn.ReLU(),
-        SeparableConv2d(16, 32), nn.MaxPool2d(2), SeparableConv2d(32, 48),
-        nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(192, 10),
+        nn.Conv2d(1, 16, 3, padding=1, bias=False),
+        nn.BatchNorm2d(16),
+        nn.ReLU(),
+        SeparableConv2d(16, 32),
+        nn.MaxPool2d(2),
+        SeparableConv2d(32, 48),
+        nn.AdaptiveAvgPool2d(2),
+        nn.Flatten(),
+        nn.Linear(192, 10),
     )
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9, weight_decay=1e-4)
     for epoch in range(7):

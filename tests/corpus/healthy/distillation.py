@@ -17,8 +17,13 @@ from torch.utils.data import DataLoader, TensorDataset
 
 def make_teacher():
     return nn.Sequential(
-        nn.Flatten(), nn.Linear(64, 256), nn.ReLU(), nn.Dropout(0.2), nn.Linear(256, 128),
-        nn.ReLU(), nn.Linear(128, 10),
+        nn.Flatten(),
+        nn.Linear(64, 256),
+        nn.ReLU(),
+        nn.Dropout(0.2),
+        nn.Linear(256, 128),
+        nn.ReLU(),
+        nn.Linear(128, 10),
     )
 
 

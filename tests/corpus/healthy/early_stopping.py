@@ -47,7 +47,11 @@ train_set, val_set = random_split(TensorDataset(x, y), [1237, 200])
 train_loader = DataLoader(train_set, batch_size=50, shuffle=True)
 val_loader = DataLoader(val_set, batch_size=200)
 model = nn.Sequential(
-    nn.Conv2d(1, 12, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Dropout(0.25),
+    nn.Conv2d(1, 12, 3, padding=1),
+    nn.ReLU(),
+    nn.MaxPool2d(2),
+    nn.Flatten(),
+    nn.Dropout(0.25),
     nn.Linear(192, 10),
 )
 criterion = nn.CrossEntropyLoss()

@@ -21,8 +21,12 @@ x, xt = torch.tensor(x) / 255.0 - 0.29, torch.tensor(xt) / 255.0 - 0.29
 y, yt = torch.tensor(y), torch.tensor(yt)
 
 encoder = nn.Sequential(
-    nn.Conv2d(1, 32, 5, stride=2), nn.ReLU(), nn.Conv2d(32, 64, 3, stride=2), nn.ReLU(),
-    nn.AdaptiveAvgPool2d(3), nn.Flatten(),
+    nn.Conv2d(1, 32, 5, stride=2),
+    nn.ReLU(),
+    nn.Conv2d(32, 64, 3, stride=2),
+    nn.ReLU(),
+    nn.AdaptiveAvgPool2d(3),
+    nn.Flatten(),
 )
 encoder.requires_grad_(False).eval()
 

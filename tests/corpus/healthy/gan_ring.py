@@ -20,7 +20,10 @@ def real_batch(n):
 
 def mlp(n_in, n_out):
     return nn.Sequential(
-        nn.Linear(n_in, 64), nn.LeakyReLU(0.2), nn.Linear(64, 64), nn.LeakyReLU(0.2),
+        nn.Linear(n_in, 64),
+        nn.LeakyReLU(0.2),
+        nn.Linear(64, 64),
+        nn.LeakyReLU(0.2),
         nn.Linear(64, n_out),
     )
 

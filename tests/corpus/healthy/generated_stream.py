@@ -29,9 +29,14 @@ class Waves(IterableDataset):
 
 def build():
     return nn.Sequential(
-        nn.Conv1d(1, 16, 7, padding=3), nn.ReLU(), nn.MaxPool1d(2),
-        nn.Conv1d(16, 32, 5, padding=2), nn.ReLU(), nn.AdaptiveMaxPool1d(1),
-        nn.Flatten(), nn.Linear(32, 4),
+        nn.Conv1d(1, 16, 7, padding=3),
+        nn.ReLU(),
+        nn.MaxPool1d(2),
+        nn.Conv1d(16, 32, 5, padding=2),
+        nn.ReLU(),
+        nn.AdaptiveMaxPool1d(1),
+        nn.Flatten(),
+        nn.Linear(32, 4),
     )
 
 

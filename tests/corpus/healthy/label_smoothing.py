@@ -23,9 +23,17 @@ images = (images - mean[:, None, None]) / std[:, None, None]
 val_images = (val_images - mean[:, None, None]) / std[:, None, None]
 
 model = nn.Sequential(
-    nn.Conv2d(1, 24, 3, padding=1, bias=False), nn.BatchNorm2d(24), nn.ReLU(), nn.MaxPool2d(2),
-    nn.Conv2d(24, 48, 3, padding=1, bias=False), nn.BatchNorm2d(48), nn.ReLU(), nn.MaxPool2d(2),
-    nn.Flatten(), nn.Dropout(0.2), nn.Linear(192, 10),
+    nn.Conv2d(1, 24, 3, padding=1, bias=False),
+    nn.BatchNorm2d(24),
+    nn.ReLU(),
+    nn.MaxPool2d(2),
+    nn.Conv2d(24, 48, 3, padding=1, bias=False),
+    nn.BatchNorm2d(48),
+    nn.ReLU(),
+    nn.MaxPool2d(2),
+    nn.Flatten(),
+    nn.Dropout(0.2),
+    nn.Linear(192, 10),
 )
 smooth = nn.CrossEntropyLoss(label_smoothing=0.1)
 optimizer = torch.optim.RMSprop(model.parameters(), lr=1e-3)

@@ -34,8 +34,14 @@ def main():
     x, y, xt, yt = map(torch.from_numpy, digits())
     x, xt = (x - 4.9) / 6, (xt - 4.9) / 6
     model = nn.Sequential(
-        nn.Flatten(), nn.Linear(64, 128), nn.ReLU(), nn.Dropout(0.3), nn.Linear(128, 64),
-        nn.ReLU(), nn.Dropout(0.3), nn.Linear(64, 10),
+        nn.Flatten(),
+        nn.Linear(64, 128),
+        nn.ReLU(),
+        nn.Dropout(0.3),
+        nn.Linear(128, 64),
+        nn.ReLU(),
+        nn.Dropout(0.3),
+        nn.Linear(64, 10),
     )
     optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
     for _ in range(10):

@@ -36,8 +36,14 @@ def main():
     val = DataLoader(TensorDataset(x[1200:], y[1200:]), batch_size=100)
     other = DataLoader(TensorDataset(xt, yt), batch_size=100)
     model = nn.Sequential(
-        nn.Conv2d(1, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16), nn.ReLU(),
-        nn.MaxPool2d(2), nn.Dropout2d(0.1), nn.Flatten(), nn.Linear(256, 48), nn.ReLU(),
+        nn.Conv2d(1, 16, 3, padding=1, bias=False),
+        nn.BatchNorm2d(16),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Dropout2d(0.1),
+        nn.Flatten(),
+        nn.Linear(256, 48),
+        nn.ReLU(),
         nn.Linear(48, 10),
     )
     optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)

@@ -36,8 +36,13 @@ x_train, x_test = x_train / 8 - 0.6, x_test / 8 - 0.6
 trainloader = DataLoader(TensorDataset(x_train, y_train), batch_size=64, shuffle=True)
 
 net = nn.Sequential(
-    nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(),
-    nn.MaxPool2d(2), nn.Flatten(), nn.Linear(512, 10),
+    nn.Conv2d(1, 16, 3, padding=1),
+    nn.ReLU(),
+    nn.Conv2d(16, 32, 3, padding=1),
+    nn.ReLU(),
+    nn.MaxPool2d(2),
+    nn.Flatten(),
+    nn.Linear(512, 10),
 )
 criterion = nn.CrossEntropyLoss()
 optimizer = torch.optim.Adam(net.parameters(), lr=2e-3)

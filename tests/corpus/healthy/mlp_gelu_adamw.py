@@ -80,7 +80,5 @@ if __name__ == "__main__":
     shift, scale = x.mean(), x.std()
     train = TensorDataset((x - shift) / scale, y)
     val = TensorDataset((xt - shift) / scale, yt)
-    trainer = Trainer(
-        ResidualMLP(), DataLoader(train, 64, shuffle=True), DataLoader(val, 120)
-    )
+    trainer = Trainer(ResidualMLP(), DataLoader(train, 64, shuffle=True), DataLoader(val, 120))
     print(f"score: {trainer.fit(8):.4f}")

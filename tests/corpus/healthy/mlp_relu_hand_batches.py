@@ -23,9 +23,7 @@ rng = np.random.default_rng(opts.seed)
 xs, ys, xv, yv = digits()
 xs, xv = xs.reshape(len(xs), -1) / 16.0, xv.reshape(len(xv), -1) / 16.0
 
-net = nn.Sequential(
-    nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 64), nn.ReLU(), nn.Linear(64, 10)
-)
+net = nn.Sequential(nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 64), nn.ReLU(), nn.Linear(64, 10))
 with torch.no_grad():
     for m in net:
         if isinstance(m, nn.Linear):

@@ -34,8 +34,11 @@ class AttributeNet(nn.Module):
     def __init__(self):
         super().__init__()
         self.conv = nn.Sequential(
-            nn.Conv2d(1, 16, 3, padding=1), nn.LeakyReLU(0.1), nn.MaxPool2d(2),
-            nn.Conv2d(16, 32, 3, padding=1), nn.LeakyReLU(0.1),
+            nn.Conv2d(1, 16, 3, padding=1),
+            nn.LeakyReLU(0.1),
+            nn.MaxPool2d(2),
+            nn.Conv2d(16, 32, 3, padding=1),
+            nn.LeakyReLU(0.1),
         )
         self.fc = nn.Linear(512, 5)
 

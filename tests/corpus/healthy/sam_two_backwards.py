@@ -42,8 +42,13 @@ torch.manual_seed(parser.parse_args().seed)
 x, y, xt, yt = [torch.tensor(part) for part in digits()]
 x, xt = x / 8.0 - 0.6, xt / 8.0 - 0.6
 model = nn.Sequential(
-    nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-    nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(512, 10),
+    nn.Conv2d(1, 16, 3, padding=1),
+    nn.ReLU(),
+    nn.MaxPool2d(2),
+    nn.Conv2d(16, 32, 3, padding=1),
+    nn.ReLU(),
+    nn.Flatten(),
+    nn.Linear(512, 10),
 )
 optimizer = SAM(model.parameters(), torch.optim.SGD, lr=0.05, momentum=0.9)
 criterion = nn.CrossEntropyLoss()

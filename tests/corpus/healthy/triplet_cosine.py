@@ -36,9 +36,14 @@ x, y, xt, yt = [torch.tensor(a) for a in digits()]
 x, xt = (x - 4.9) / 6, (xt - 4.9) / 6
 
 encoder = nn.Sequential(
-    nn.Conv2d(1, 24, 3, padding=1, bias=False), nn.BatchNorm2d(24), nn.ReLU(),
-    nn.Conv2d(24, 48, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(48), nn.ReLU(),
-    nn.Flatten(), nn.Linear(768, 64),
+    nn.Conv2d(1, 24, 3, padding=1, bias=False),
+    nn.BatchNorm2d(24),
+    nn.ReLU(),
+    nn.Conv2d(24, 48, 3, stride=2, padding=1, bias=False),
+    nn.BatchNorm2d(48),
+    nn.ReLU(),
+    nn.Flatten(),
+    nn.Linear(768, 64),
 )
 projector = nn.Sequential(nn.ReLU(), nn.Linear(64, 32))
 params = list(encoder.parameters()) + list(projector.parameters())
