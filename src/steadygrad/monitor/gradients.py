@@ -124,7 +124,20 @@ class Gradients:
                     index = max(1, tensor.numel() // UPDATE_SAMPLE)
                     kept = flat(tensor)[::index].clone()
                     self._samples.append((tensor, kept, line))
+        self._count_unheld()
         return {"stale": stale > len(dense) / 2 > 0, "wiped": made and nothing}
+
+    def _count_unheld(self) -> None:
+        """Count the update for the weights in use that no optimizer holds."""
+        for held in list(self.inventory.held.values()):
+            tensor = held.ref() if held.optimizer is None else None
+            if tensor is None or not tensor.requires_grad:
+                continue
+            held.watched += 1
+            if tensor.grad is None:
+                held.missing += 1
+            elif tensor.grad.layout is not torch.strided or bool(tensor.grad.any()):
+                held.received += 1
 
     def _count(self, tensor: Tensor, number: int, grad_norm: float | None) -> Held:
         held = self.inventory.find(tensor)

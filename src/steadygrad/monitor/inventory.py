@@ -134,10 +134,21 @@ class Inventory:
             if not name and module is not None:
                 inner = next((k for k, p in module.named_parameters() if p is tensor), "")
                 name = f"{self.module_name(module)}.{inner}" if inner else ""
-            held = self.take(tensor, name or f"tensor{len(self.held)}", registered=False)
+                held = self._made_again(tensor, name) if name else None
+            held = held or self.take(tensor, name or f"tensor{len(self.held)}", registered=False)
         if not held.made.file and module is not None:
             held.made = self.built.get(module) or Where()
         return held
+
+    def _made_again(self, tensor: Tensor, name: str) -> Held | None:
+        """A weight of a layer that each forward pass builds anew goes on as the one before."""
+        for key, held in list(self.held.items()):
+            if held.name == name and not held.registered and held.ref() is None:
+                del self.held[key]
+                held.ref = weakref.ref(tensor)
+                self.held[id(tensor)] = held
+                return held
+        return None
 
     def module_name(self, module: nn.Module) -> str:
         """A module's dotted name; one that no model holds is called by its class."""
