@@ -195,7 +195,7 @@ def miss(case: Case, outcome: Outcome) -> str:
     if outcome.skipped:
         return f"SKIPPED {name}"
     if outcome.findings is None:
-        return f"NO REPORT {name}: status {outcome.status}: {outcome.stderr.strip()[-200:]}"
+        return f"NO REPORT {name}: status {outcome.status}: {last_line(outcome.stderr)}"
     if outcome.tool_failures:
         return f"TOOL FAILED {name}: {outcome.tool_failures}"
     if outcome.kind != "faulty":
@@ -209,8 +209,12 @@ def miss(case: Case, outcome: Outcome) -> str:
         return f"MISSED {name}: wanted {case.rule}, said {named}"
     if not verdict.line:
         right = sorted(case.right_lines)
-        return f"LINE {name}: {case.rule} at {verdict.at}, right are {right}"
+        return f"LINE {name}: at {verdict.at}, right are {right}"
     return "" if verdict.first else f"NOT FIRST {name}: said {named}"
+
+
+def last_line(text: str) -> str:
+    return text.strip().rpartition("\n")[2][-200:]
 
 
 def compare(case: Case, faulty: Sequence[Outcome], fixed: Sequence[Outcome]) -> tuple[bool, str]:
@@ -220,7 +224,7 @@ def compare(case: Case, faulty: Sequence[Outcome], fixed: Sequence[Outcome]) -> 
         return True, "skipped"
     crashes = [sum(o.status != 0 or not finite(o.score) for o in part) for part in (faulty, fixed)]
     if crashes[1]:
-        said = " ".join(o.stderr.strip()[-160:] for o in fixed)
+        said = ", ".join(last_line(o.stderr) for o in fixed if o.status)
         return False, f"the fixed version fails {crashes[1]} times: {said}"
     after = [o.score for o in fixed if o.score is not None]
     if crashes[0]:

@@ -42,7 +42,7 @@ train_features, test_features = (train_features - mean) / std, (test_features - 
 
 head = nn.Linear(train_features.shape[1], 10)
 optimizer = torch.optim.Adam(head.parameters(), lr=3e-3, weight_decay=1e-3)
-for epoch in range(10):
+for _epoch in range(10):
     for idx in torch.randperm(len(y)).split(64):
         loss = nn.functional.cross_entropy(head(train_features[idx]), y[idx])
         optimizer.zero_grad()

@@ -32,7 +32,7 @@ model = nn.Sequential(
 model(x[:2] / 16)
 print(sum(p.numel() for p in model.parameters()), "parameters")
 optimizer = torch.optim.NAdam(model.parameters(), lr=2e-3)
-for epoch in range(6):
+for _epoch in range(6):
     model.train()
     for xb, yb in train:
         optimizer.zero_grad()

@@ -57,6 +57,6 @@ test_dataloader = DataLoader(TensorDataset(xt[by_class] / 16, yt[by_class]), bat
 model = MLP()
 loss_fn = nn.CrossEntropyLoss()
 optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
-for t in range(10):
+for _t in range(10):
     train_loop(train_dataloader, model, loss_fn, optimizer)
 print(f"score: {test_loop(test_dataloader, model):.4f}")

@@ -46,7 +46,7 @@ net = nn.Sequential(
 )
 criterion = nn.CrossEntropyLoss()
 optimizer = torch.optim.Adam(net.parameters(), lr=2e-3)
-for epoch in range(8):
+for _epoch in range(8):
     net.train()
     train_loss, correct, total = 0.0, 0.0, 0
     for inputs, targets in trainloader:

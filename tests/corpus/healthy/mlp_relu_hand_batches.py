@@ -32,7 +32,7 @@ with torch.no_grad():
 sgd = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
 bs = 50
 history = []
-for epoch in range(12):
+for _epoch in range(12):
     order = rng.permutation(len(xs))
     total = 0.0
     for start in range(0, len(order) - bs + 1, bs):

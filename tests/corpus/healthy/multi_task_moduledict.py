@@ -7,6 +7,7 @@ trap: heads that get no gradient on most steps
 """
 
 import argparse
+import itertools
 
 import torch
 from corpus_data import digits
@@ -19,7 +20,7 @@ class MultiTask(nn.Module):
     def __init__(self):
         super().__init__()
         sizes = [64, 96, 64]
-        self.trunk = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes, sizes[1:]))
+        self.trunk = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise(sizes))
         self.heads = nn.ModuleDict({name: nn.Linear(64, n) for name, n in TASKS.items()})
 
     def forward(self, x, task):

@@ -18,7 +18,7 @@ ALPHABET = sorted(set("".join(WORDS)) | {" "})
 def make_text(n_words, generator):
     text, word = [], 0
     for _ in range(n_words):
-        text += list(WORDS[word]) + [" "]
+        text += [*list(WORDS[word]), " "]
         word = (word + int(torch.randint(1, 3, (1,), generator=generator))) % len(WORDS)
     return torch.tensor([ALPHABET.index(c) for c in text])
 

@@ -34,7 +34,7 @@ loader = DataLoader(TensorDataset(X_train, y_train), batch_size=32, shuffle=True
 model = nn.Sequential(nn.Linear(30, 32), nn.ReLU(), nn.Linear(32, 16), nn.ReLU(), nn.Linear(16, 1))
 criterion = nn.BCEWithLogitsLoss()
 optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, weight_decay=1e-3)
-for epoch in range(20):
+for _epoch in range(20):
     for xb, yb in loader:
         optimizer.zero_grad()
         loss = criterion(model(xb).squeeze(1), yb)
