@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from steadygrad.record import Epoch, Finding, Graph, Record
 from steadygrad.rules.batches import foreign
+from steadygrad.rules.dropout_misuse import DROPOUTS
 from steadygrad.rules.graph import graphs, losses, source
 
 MIN_EVALUATIONS = 4
@@ -15,7 +16,11 @@ while the network learned with the accuracy after."""
 GAP = 0.25
 """Validation accuracy minus training accuracy, smallest of the last evaluations."""
 POOR = 0.6
-"""Training accuracy over validation accuracy, largest of the last evaluations."""
+"""Training accuracy over validation accuracy, largest of the last evaluations. Six healthy kinds of
+augmentation on Fashion-MNIST ended at 0.82 to 1.01 (gap up to 0.13); crops down to 8 % of the area
+with dropout 0.5 besides at 0.70 (0.22)."""
+MOST_DROPPED = 0.6
+"""Dropout beyond it makes such a gap by itself."""
 LN2 = 0.693
 """A wrong answer has at most probability one half: the cross entropy is at least the share of
 wrong answers times this."""
@@ -30,7 +35,7 @@ def augmentation_too_strong(record: Record) -> Iterator[Finding]:
     What
         In each of the last 3 of at least 4 evaluations the training accuracy is under 60 % of the
         validation accuracy and at least 25 points below it. Mixed pictures (mixup, cutmix), whose
-        training accuracy means nothing, are left out; dropout alone makes no such gap.
+        training accuracy means nothing, and networks with dropout over 0.6 are left out.
     Why
         The training pictures are changed so much that their class can't be told: the network spends
         itself on noise, and pictures as they are become strange to it.
@@ -44,7 +49,8 @@ def augmentation_too_strong(record: Record) -> Iterator[Finding]:
     """
     scored = [e for e in record.epochs if e.train_accuracy is not None and e.val_accuracy]
     late = scored[-LATE:]
-    if len(scored) < MIN_EVALUATIONS or any(_is_mixed(graph) for graph in graphs(record)):
+    excused = any(_is_mixed(graph) or _drops_much(graph) for graph in graphs(record))
+    if len(scored) < MIN_EVALUATIONS or excused:
         return
     gap = min(_gap(epoch) for epoch in late)
     ratio = max((e.train_accuracy or 0.0) / (e.val_accuracy or 1.0) for e in late)
@@ -93,3 +99,10 @@ def _is_mixed(graph: Graph) -> bool:
     )
     sources = [source(graph, graph.operations[i]) for i in found]
     return soft or len(sources) != len(set(sources))
+
+
+def _drops_much(graph: Graph) -> bool:
+    return any(
+        operation.name in DROPOUTS and float(operation.attributes.get("p", 0.0)) > MOST_DROPPED
+        for operation in graph.operations
+    )

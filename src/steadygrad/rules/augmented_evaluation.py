@@ -44,8 +44,8 @@ def augmented_evaluation(record: Record) -> Iterator[Finding]:
         ToTensor, Normalize. After `random_split` both parts share one data set and its transform:
         build the data set twice, with either transform, and take `Subset`s by the same indices.
     Source
-        Shanmugam et al., Better Aggregation in Test-Time Augmentation (2021), on what single
-        random views cost.
+        Krizhevsky, Sutskever, Hinton, ImageNet Classification with Deep Convolutional Neural
+        Networks (2012), section 4.1: random crops to train, fixed ones to test.
     """
     # Not `labelled`: it leaves out scripted labels, and those are what this is about.
     train = [tuple(b.labels) for b in record.batches if b.kind == "train"]

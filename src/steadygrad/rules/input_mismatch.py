@@ -63,7 +63,9 @@ def input_mismatch(record: Record) -> Iterator[Finding]:
         Inputs of evaluation against inputs of training, for the same model: a standard deviation
         2.5 times smaller or larger than in any training batch, a mean 1.5 standard deviations away,
         or pixels that are the training pixels on another scale (smallest, largest, mean and
-        standard deviation agree on it); or first and last colour channel in each other's place.
+        standard deviation agree on it); or first and last colour channel in each other's place. It
+        takes 3 training batches and a third of the evaluation batches. Series and other inputs
+        without class labels get four times the room; models are never compared with each other.
     Why
         The network meets numbers it has never seen. Training looks fine, validation is poor or
         stays at guessing, and it looks like overfitting.

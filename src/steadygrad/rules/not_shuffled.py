@@ -33,7 +33,7 @@ SAME_EPOCHS = 3.0
 MIN_PERIOD = 8
 """Batches of an epoch: in fewer every batch is most of the data, and their order matters little."""
 RECURRENT = ("lstm", "gru", "rnn")
-SOURCE = "Bengio, Practical recommendations for gradient-based training (2012), section 3"
+SOURCE = "Bengio, Practical recommendations for gradient-based training (2012)"
 
 
 def not_shuffled(record: Record) -> Iterator[Finding]:
@@ -56,8 +56,7 @@ def not_shuffled(record: Record) -> Iterator[Finding]:
         a new order each epoch: `for batch in torch.randperm(len(images)).split(64):`. Shuffle
         before splitting into training and validation, too.
     Source
-        Bengio, Practical recommendations for gradient-based training of deep architectures (2012),
-        section 3: examples in an order that is random.
+        Bengio, Practical recommendations for gradient-based training of deep architectures (2012).
     """
     found = labelled(record)
     if not found:
