@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from steadygrad.record import Batch, Finding, Operation, Record
 from steadygrad.rules.graph import graphs
 from steadygrad.rules.heads import place
-from steadygrad.rules.loops import MODAL_NORMS, drops, frozen_share, modal, trained
+from steadygrad.rules.loops import DROPOUTS, MODAL_NORMS, drops, frozen_share, modal, trained
 
 MIN_STEPS = 3
 """Watched steps in a row."""
@@ -44,7 +44,8 @@ def eval_mode_training(record: Record) -> Iterator[Finding]:
         latest = [batch for batch in batches if batch.step in steps]
         if len(steps) < MIN_STEPS or any(batch.training for batch in latest):
             continue
-        if not trained(model, record.loop) or not _matters(record, model, latest):
+        counted = [batch for batch in batches if batch.modes and not batch.training]
+        if not trained(model, record.loop) or not _matters(record, model, counted[-1:]):
             continue
         yield _finding(record, batches, latest)
 
@@ -57,7 +58,8 @@ def _matters(record: Record, model: str, batches: Sequence[Batch]) -> bool:
         b.modes.get("dropouts") and not b.modes.get("dropouts_training") for b in batches
     )
     operations = [operation for graph in graphs(record) for operation in modal(graph)]
-    if operations:
+    names = {operation.name for graph in graphs(record) for operation in graph.operations}
+    if operations or names & DROPOUTS:
         kinds = [operation for operation in operations if not _works(operation)]
         norms = norms and any(_learns(operation) for operation in kinds)
         dropouts = any(drops(operation) for operation in kinds)
@@ -77,7 +79,7 @@ def _learns(operation: Operation) -> bool:
 def _finding(record: Record, batches: Sequence[Batch], latest: Sequence[Batch]) -> Finding:
     before = [batch.step for batch in batches if batch.training]
     since = min(b.step for b in batches if not b.training and b.step > max(before, default=-1))
-    modes = latest[-1].modes
+    modes = next((b.modes for b in reversed(batches) if b.modes and not b.training), {})
     history = (
         f" It was in training mode until step {max(before)}: left in evaluation mode, as after a "
         "validation."

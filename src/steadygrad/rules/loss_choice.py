@@ -11,6 +11,7 @@ from steadygrad.rules.heads import (
     REGRESSION,
     Head,
     hand_written,
+    head_names,
     heads,
     line_of,
     place,
@@ -91,7 +92,7 @@ def _problem(record: Record, head: Head) -> Problem | None:
 def _rows_of_labels(record: Record, head: Head) -> Problem | None:
     """One-hot rows or 0 and 1 as the targets of a regression."""
     maker, target = head.made_by(head.prediction), head.made_by(1 - head.prediction)
-    written = target is not None and target.name in LABELS
+    written = (target is not None and target.name in LABELS) or _has_labels(record, head)
     zero_one = _is_zero_one(record, head)
     shape = head.shapes[0]
     classes = shape[-1] if len(shape) == 2 else 0
@@ -111,6 +112,19 @@ def _rows_of_labels(record: Record, head: Head) -> Problem | None:
         "A cross entropy for classes: its gradient does not vanish where the network is sure and "
         "wrong.",
         f"Use {fix}.",
+    )
+
+
+def _has_labels(record: Record, head: Head) -> bool:
+    """Whether the targets are one-hot rows made elsewhere: the monitor read class labels of them.
+
+    Whole numbers in one column and the labels of a second loss are told apart by their shapes.
+    """
+    shape = head.shapes[1]
+    if len(shape) != 2 or shape[1] < MIN_CLASSES or not _is_zero_one(record, head):
+        return False
+    return [each.operation.name for each in heads(record)] == [head.operation.name] and any(
+        batch.kind == "train" and len(batch.labels) == shape[0] for batch in record.batches
     )
 
 
@@ -134,6 +148,8 @@ def _numbers_of_classes(record: Record, head: Head) -> Problem | None:
     spread = ranges(record, head)["target"]
     if head.prediction or not spread or not shape or math.prod(shape) != shape[0]:
         return None
+    if head.origin >= 0 and "argmax" in head_names(head.graph, head.origin):
+        return None  # no-gradient names it
     integral = values_of(record, layer, "target_integral")
     distinct = max(values_of(record, layer, "target_distinct"), default=0)
     classes = spread[1] + 1

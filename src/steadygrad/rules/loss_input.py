@@ -51,7 +51,7 @@ def loss_input(record: Record) -> Iterator[Finding]:
     What
         `nll_loss`, `ctc_loss` or `kl_div` on numbers that are no log-probabilities (exp of a row
         does not sum to 1 and no logarithm was taken), `kl_div` with logarithms as its target,
-        `binary_cross_entropy` on numbers outside [0, 1], or a hand-written
+        `binary_cross_entropy` on numbers outside [0, 1] or cut to them, or a hand-written
         `-p[range(n), y].mean()` without a logarithm.
     Why
         Each computes without complaint. The negative of a raw output falls without bound while
@@ -146,6 +146,14 @@ def _divergence(record: Record, head: Head) -> Problem | None:
 def _probabilities(record: Record, head: Head) -> Problem | None:
     """What is wrong with the input of a binary cross entropy."""
     spread = extremes(record, head.operation.layer, "input")
+    maker = head.made_by(0)
+    if maker is not None and maker.name in ("clamp", "hardtanh") and _is_clipped(head):
+        return (
+            f"binary_cross_entropy gets raw outputs, cut to 0..1 by {maker.name}.",
+            "Probabilities between 0 and 1, out of a sigmoid.",
+            "Use `F.binary_cross_entropy_with_logits` on the raw outputs, without the "
+            f"{maker.name}: what it cuts has no gradient.",
+        )
     if not spread or (spread[0] >= -MARGIN and spread[1] <= 1 + MARGIN):
         return None
     return (
@@ -153,6 +161,12 @@ def _probabilities(record: Record, head: Head) -> Problem | None:
         "Probabilities between 0 and 1, out of a sigmoid.",
         "Use `F.binary_cross_entropy_with_logits` (`nn.BCEWithLogitsLoss`) on the raw outputs.",
     )
+
+
+def _is_clipped(head: Head) -> bool:
+    """Whether what a clamp cuts comes straight out of a layer."""
+    made = source(head.graph, head.graph.operations[head.origin])
+    return made >= 0 and is_weighted(head.graph.operations[made])
 
 
 def _raised(record: Record) -> Iterator[Finding]:
