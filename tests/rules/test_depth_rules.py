@@ -188,8 +188,10 @@ def rectified(fraction, window, zero=0.6, units=64, batch=64, count=8) -> Record
         (0.41, 2000, "warning"),
         (0.89, 2000, "warning"),
         (0.91, 2000, "error"),
-        (1.0, 1279, None),
-        (1.0, 1280, "error"),  # 20 batches of 64
+        (0.5, 1279, None),
+        (0.5, 1280, "warning"),  # 20 batches of 64
+        (1.0, 255, None),
+        (1.0, 256, "error"),
     ],
 )
 def test_dead_relu(fraction, window, severity):
@@ -201,8 +203,8 @@ def test_dead_relu(fraction, window, severity):
 
 
 def test_large_batches_need_no_twenty():
-    assert not found(rectified(1.0, 1999, batch=512), "dead-relu")
-    assert found(rectified(1.0, 2000, batch=512), "dead-relu")
+    assert not found(rectified(0.5, 1999, batch=512), "dead-relu")
+    assert found(rectified(0.5, 2000, batch=512), "dead-relu")
 
 
 def test_a_narrow_layer_may_spare_half_its_units():

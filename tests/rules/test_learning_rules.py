@@ -210,7 +210,7 @@ def test_tiny_batches_may_agree():
     ids=["stuck", "not-all", "too-early", "learning"],
 )
 def test_one_class_for_everything(majority, stride, loss, fires):
-    made = answers(majority=majority, count=20, stride=stride, loss=loss)
+    made = answers(majority=majority, count=14, stride=stride, loss=loss)
     assert bool(found(made, "collapsed-output")) == fires
 
 

@@ -221,7 +221,16 @@ def test_weight_decay(share, fires):
 def test_weights_that_keep_their_size_are_not_decayed(left, fires):
     sizes = [*[0.1] * 19, 0.1 * left]
     made = run(flat(), [0.05] * 20, rms=sizes, decay=5.0)
+    made.loop.step = 19
     assert bool(found(made, "weight-decay-too-high")) == fires
+
+
+def test_what_is_left_is_worked_out_where_no_step_was_watched_since():
+    made = run(flat(), [0.05] * 10, rms=SHRINKING[:10], decay=5.0)
+    made.loop.step = 9
+    assert not found(made, "weight-decay-too-high")
+    made.loop.step = 60
+    assert found(made, "weight-decay-too-high")
 
 
 def test_decay_of_a_net_that_learns_is_healthy():

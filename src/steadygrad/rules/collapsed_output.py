@@ -26,7 +26,7 @@ SPREAD_OF_VALUES = 1e-4
 MAJORITY = 0.99
 FIRST_STEP = 5
 """A head that starts at zero answers the same for everything at first."""
-SUSTAINED, SUSTAINED_MAJORITY = 5, 10
+SUSTAINED, SUSTAINED_MAJORITY = 5, 7
 """Watched steps on end."""
 MAJORITY_STEPS = 100
 """Updates they span: most nets name one class for everything in their first ten, during a warm-up
@@ -48,7 +48,7 @@ def collapsed_output(record: Record) -> Iterator[Finding]:
     What
         What goes into the loss differs between the examples of a batch by less than a thousandth
         of its size in five watched steps on end after the first five updates, though the labels
-        differ. Or one class is named for all examples in ten watched steps that span 100 updates,
+        differ. Or one class is named for all examples in seven watched steps that span 100 updates,
         while the loss stays at guessing.
     Why
         Nothing of the picture reaches the output: dead or saturated units on the way, weights

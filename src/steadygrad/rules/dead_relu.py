@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from steadygrad.record import Finding, LayerSignals, Operation, Record
+from steadygrad.record import Finding, Operation, Record
 from steadygrad.rules.graph import first_graph
 from steadygrad.rules.reading import listed
 from steadygrad.rules.series import between_weights, runs
@@ -14,7 +14,8 @@ NAMES = frozenset({"relu", "relu6", "threshold"})
 WINDOW = 2000
 """Examples. Fewer leave rare features silent that are not dead."""
 BATCHES, SMALL_WINDOW = 20, 256
-"""Or so many watched batches of at least so many examples in all: a small data set has no more."""
+"""Or so many watched batches of at least so many examples in all: a small data set has no more. A
+layer of which nearly nothing lives needs no more than the latter."""
 WARN, ERROR = 0.4, 0.9
 """Of a layer. 12 healthy nets had up to 0.31 after 600 examples, and under 0.08 mostly."""
 MIN_UNITS = 16
@@ -39,9 +40,9 @@ def dead_relu(record: Record) -> Iterator[Finding]:
 
     What
         The share of a layer's units that were zero for each of the last 2,000 examples (or of 20
-        batches, where the data is small): a warning from 40 % of a layer of at least 16 units, an
-        error from 90 %. A layer that is zero altogether in five watched steps on end is dead at
-        once. Zeros alone are not death: healthy layers have up to 90 % of them.
+        batches, where the data is small): a warning from 40 % of a layer of at least 16 units. An
+        error from 90 %, for which 256 examples are enough. A layer that is zero altogether in five
+        watched steps on end is dead at once. Zeros alone are not death: healthy layers have up to 90 % of them.
     Why
         A ReLU passes no gradient where it is zero. A unit that is zero for everything never changes
         again, mostly since one large update threw its bias far below.
@@ -98,16 +99,13 @@ def _dead(record: Record, operation: Operation) -> _Layer | None:
             return _Layer(operation, 1.0, (end - begin) * examples, lines[end - 1].step)
     line = lines[-1]
     fraction = line.values.get("dead_fraction", 0.0)
-    if not _enough(line, examples) or fraction < WARN:
+    window = line.values.get("dead_window", 0.0)
+    few = max(SMALL_WINDOW, BATCHES * examples) if fraction < ERROR else SMALL_WINDOW
+    if fraction < WARN or window < min(WINDOW, few):
         return None
     if fraction < ERROR and _units(operation) < MIN_UNITS:
         return None
     return _Layer(operation, fraction, int(line.values["dead_window"]), line.step)
-
-
-def _enough(line: LayerSignals, examples: int) -> bool:
-    window = line.values.get("dead_window", 0.0)
-    return window >= min(WINDOW, max(SMALL_WINDOW, BATCHES * examples))
 
 
 def _units(operation: Operation) -> int:

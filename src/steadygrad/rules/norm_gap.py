@@ -25,11 +25,15 @@ MIN_UPDATES = 50
 CATCH_UP = 3.0
 """Over the momentum: the running statistics have forgotten 95 % of where they began."""
 SLOW = 0.005
-"""A momentum so low that few runs are long enough: not waited for."""
+"""A momentum so low that few runs are long enough: it is enough that an evaluation came before the
+running statistics did."""
+BIRTH = 5
 FAST, FAST_VALUES = 0.9, 2048
 """A momentum with which the running statistics are those of the last batch, as good as they are
 with so many values. (Keras' 0.99 is torch's 0.01.)"""
-SUSTAINED = 4
+SUSTAINED = 2
+"""Watched steps: a small net's run has few after the first ten."""
+RECENT = 8
 WORSE = 2.0
 """Evaluation loss by training loss."""
 
@@ -107,13 +111,15 @@ def _norms(record: Record) -> list[_Norm]:
     for layer, operation in operations.items():
         momentum = operation.attributes.get("momentum") or 0.0
         wait = max(MIN_UPDATES, CATCH_UP / momentum if momentum >= SLOW else 0.0)
+        if 0 < momentum < SLOW and MIN_UPDATES <= record.loop.step < 1 / momentum:
+            wait = BIRTH if _evaluated(record) else wait
         lines = [
             line
             for line in signals(record, layer)
             if "running_mean_gap" in line.values and line.step >= wait
         ]
         if len(lines) >= SUSTAINED:
-            recent = [line.values for line in lines[-2 * SUSTAINED :]]
+            recent = [line.values for line in lines[-RECENT:]]
             found.append(
                 _Norm(
                     operation,
@@ -124,6 +130,12 @@ def _norms(record: Record) -> list[_Norm]:
                 )
             )
     return found
+
+
+def _evaluated(record: Record) -> bool:
+    return any(batch.kind == "evaluation" for batch in record.batches) or any(
+        epoch.val_loss is not None for epoch in record.epochs
+    )
 
 
 def _is_apart(norm: _Norm, seen: bool) -> bool:
@@ -149,7 +161,7 @@ def _evaluates_worse(record: Record) -> bool:
     ]
     if not train or not evaluated:
         return False
-    return median(evaluated[-SUSTAINED:]) > WORSE * median(train[-SUSTAINED:]) > 0
+    return median(evaluated[-RECENT:]) > WORSE * median(train[-RECENT:]) > 0
 
 
 def _gap_text(norm: _Norm, seen: bool) -> str:

@@ -21,6 +21,8 @@ SHARE = 0.3
 0.04, sick ones 0.5 to 10 from the first update on."""
 SHRUNK = 0.6
 """Of the first RMS of the median weight. Healthy weights grow or stay."""
+SHRINKING = 0.9
+"""Of it at the last watched update: what the steps since then have left is worked out from that."""
 FIRST_STEP = 5
 """Zero-initialised heads and branches have no gradient before."""
 MIN_WATCHED = 5
@@ -52,7 +54,7 @@ def weight_decay_too_high(record: Record) -> Iterator[Finding]:
     if len(shares) < MIN_WATCHED or not start or not one_goal(record):
         return
     share = median(share for _, share in shares)
-    size = _size_left(record)
+    size = _size_left(record, shares[-1][0])
     now = median(loss for _, loss in curve[-10:])
     if share < SHARE or size > SHRUNK or now < LEARNING * start:
         return
@@ -72,8 +74,8 @@ def weight_decay_too_high(record: Record) -> Iterator[Finding]:
     )
 
 
-def _size_left(record: Record) -> float:
-    """RMS of the latest watched update by that of the first, of the median weight."""
+def _size_left(record: Record, watched: int) -> float:
+    """RMS of now by that of the first update, of the median weight; `watched` is the last step."""
     names = {parameter.name for parameter in weights(record)}
     first: dict[str, float] = {}
     last: dict[str, float] = {}
@@ -82,7 +84,9 @@ def _size_left(record: Record) -> float:
             if name in names and "rms" in line.values:
                 first.setdefault(name, line.values["rms"])
                 last[name] = line.values["rms"]
-    return median([last[name] / first[name] for name in first if first[name] > 0] or [1.0])
+    left = median([last[name] / first[name] for name in first if first[name] > 0] or [1.0])
+    since = record.loop.step / watched
+    return left**since if left < SHRINKING and since > 1 else left
 
 
 def _decay(record: Record) -> tuple[float, float]:
