@@ -96,6 +96,7 @@ class LoopBook:
             tracked = self.optimizers[line.optimizer]
             if line.steps == 1 and tracked.line.steps == line.arguments.get("_updates_before", 0):
                 line.before_optimizer = True
+        self._note_rate(line)
 
     def loader(self, loader: DataLoader[Any]) -> Loader:
         """The loader's record, taken up when it is new."""
@@ -140,9 +141,14 @@ class LoopBook:
         return self.loop
 
     def _refresh_scheduler(self, scheduler: Any, line: Scheduler) -> None:
+        kept = {key: line.arguments[key] for key in line.arguments if key.startswith("_")}
+        line.epochs = self.epochs() - int(kept.get("_epochs_before", 0))
+        if line.optimizer is not None:
+            before = int(kept.get("_updates_before", 0))
+            line.optimizer_steps = self.optimizers[line.optimizer].line.steps - before
+            self._note_rate(line)
         if scheduler is None:
             return
-        kept = {key: line.arguments[key] for key in line.arguments if key.startswith("_")}
         line.arguments = {
             key: plain(value)
             for key, value in vars(scheduler).items()
@@ -152,13 +158,12 @@ class LoopBook:
         if milestones is not None:
             line.arguments["milestones"] = sorted(milestones)
         line.arguments.update(kept)
-        line.epochs = self.epochs() - int(kept.get("_epochs_before", 0))
-        if line.optimizer is not None:
-            tracked = self.optimizers[line.optimizer]
-            line.optimizer_steps = tracked.line.steps - int(kept.get("_updates_before", 0))
-            optimizer = tracked.ref()
-            if optimizer is not None:
-                line.last_lr = _lr(optimizer)
+
+    def _note_rate(self, line: Scheduler) -> None:
+        """The rate as it is now; kept when the optimizer is gone."""
+        optimizer = None if line.optimizer is None else self.optimizers[line.optimizer].ref()
+        if optimizer is not None:
+            line.last_lr = _lr(optimizer)
 
 
 def _lr(optimizer: torch.optim.Optimizer) -> float:

@@ -79,13 +79,15 @@ class Naming:
 def layer_keys(nodes: Sequence[Node], naming: Naming) -> list[str]:
     """The key of each node's signals: see `Operation.layer`."""
     names = [naming.module(node.module) if node.module is not None else "" for node in nodes]
-    alone: dict[str, int] = {}
-    for name in names:
-        alone[name] = alone.get(name, 0) + 1
+    # Within one call of the model: accumulation and GANs call it several times in a pass.
+    places = [(name, node.segment) for name, node in zip(names, nodes, strict=True)]
+    alone: dict[tuple[str, int], int] = {}
+    for place in places:
+        alone[place] = alone.get(place, 0) + 1
     seen: dict[str, int] = {}
     keys: list[str] = []
     for node, name in zip(nodes, names, strict=True):
-        key = name if name and alone[name] == 1 else f"{name}/{node.name}".lstrip("/")
+        key = name if name and alone[name, node.segment] == 1 else f"{name}/{node.name}".lstrip("/")
         seen[key] = seen.get(key, 0) + 1
         keys.append(key if seen[key] == 1 else f"{key}#{seen[key]}")
     return keys

@@ -59,6 +59,7 @@ class Taps:
         put(nn.Module, "__init__", self._module_made)
         put(nn.Module, "__call__", self._module_call)
         put(torch.autograd, "backward", lambda run: self._backward(run, True))
+        put(Tensor, "backward", self._tensor_backward)
         put(torch.autograd, "grad", lambda run: self._backward(run, False))
         put(torch.optim.Optimizer, "__init__", self._optimizer_made)
         put(torch.optim.Optimizer, "zero_grad", self._zero_grad)
@@ -93,7 +94,11 @@ class Taps:
 
     def _mine(self) -> bool:
         monitor = self.monitor
-        return monitor.live and threading.get_ident() == monitor.thread
+        return (
+            monitor.live
+            and threading.get_ident() == monitor.thread
+            and not monitor.window.tracer.inside
+        )
 
     def _report(self, work: Callable[..., None], *args: Any) -> None:
         if self._mine():
@@ -125,21 +130,22 @@ class Taps:
             self.monitor.inventory.built[module] = where
 
     def _module_call(self, run: Any) -> Any:
-        monitor, passes = self.monitor, self.monitor.passes
+        monitor, passes, window = self.monitor, self.monitor.passes, self.monitor.window
+        stack = monitor.observer.stack
 
         def __call__(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
-            if (self._depth and not passes.tracing) or self._in_backward or not self._mine():
+            if (self._depth and not window.following) or self._in_backward or not self._mine():
                 return run(module, *args, **kwargs)
             root = not self._depth
             if root:
                 monitor.guarded(passes.root_called, module, args, kwargs)
             self._depth += 1
-            passes.stack.append(module)
+            stack.append(module)
             try:
                 result = run(module, *args, **kwargs)
             finally:
                 self._depth -= 1
-                passes.stack.pop()
+                stack.pop()
             if root:
                 monitor.guarded(passes.root_returned, result)
             return result
@@ -153,17 +159,31 @@ class Taps:
             if self._in_backward or not self._mine():
                 return run(tensors, *args, **kwargs)
             losses = [tensors] if isinstance(tensors, Tensor) else list(tensors)
-            self._report(monitor.before_backward, losses, accumulates)
-            tracer = monitor.passes.tracer
-            paused, tracer.paused = tracer.paused, True
+            self._report(monitor.rounds.before_backward, losses, accumulates)
             self._in_backward = True
+            monitor.window.suspend(True)
             try:
                 result = run(tensors, *args, **kwargs)
             finally:
-                self._in_backward, tracer.paused = False, paused
-            self._report(monitor.after_backward, accumulates)
+                self._in_backward = False
+                monitor.window.suspend(False)
+            self._report(monitor.rounds.after_backward, accumulates)
             monitor.announce()
             return result
+
+        return backward
+
+    def _tensor_backward(self, run: Any) -> Any:
+        def backward(tensor: Tensor, *args: Any, **kwargs: Any) -> Any:
+            # As an operation under the tracer it would run where the stack of modes is fixed.
+            window = self.monitor.window
+            if not window.following or not self._mine():
+                return run(tensor, *args, **kwargs)
+            window.suspend(True)
+            try:
+                return run(tensor, *args, **kwargs)
+            finally:
+                window.suspend(False)
 
         return backward
 
@@ -175,18 +195,18 @@ class Taps:
         self._in_update += 1
         if self._in_update > 1:
             return None
-        self._report(self.monitor.before_update, optimizer, callable(closure))
-        passes = self.monitor.passes
-        passes.suspend(True)
+        self._report(self.monitor.rounds.before_update, optimizer, callable(closure))
+        window = self.monitor.window
+        window.suspend(True)
         if not callable(closure):
             return None
 
         def watched_closure() -> Any:
-            passes.suspend(False)
+            window.suspend(False)
             try:
                 return closure()
             finally:
-                passes.suspend(True)
+                window.suspend(True)
 
         if len(args) > 1:
             return (args[0], watched_closure, *args[2:]), kwargs
@@ -198,8 +218,8 @@ class Taps:
         self._in_update = max(0, self._in_update - 1)
         if self._in_update:
             return
-        self.monitor.passes.suspend(False)
-        self._report(self.monitor.after_update, optimizer)
+        self.monitor.window.suspend(False)
+        self._report(self.monitor.rounds.after_update, optimizer)
         self.monitor.announce()
 
     def _optimizer_made(self, run: Any) -> Any:
@@ -213,7 +233,7 @@ class Taps:
         def zero_grad(owner: Any, *args: Any, **kwargs: Any) -> Any:
             if self._mine():
                 self.zero_grads += 1
-                if self.monitor.passes.watching:
+                if self.monitor.window.watching:
                     self.zero_grad_where = here()
             return run(owner, *args, **kwargs)
 
@@ -236,7 +256,7 @@ class Taps:
     def _compile(self, run: Any) -> Any:
         def compile(*args: Any, **kwargs: Any) -> Any:
             self.compiled = True
-            if self.monitor.passes.tracing:
+            if self.monitor.window.following:
                 self.eager(True)
             return run(*args, **kwargs)
 
@@ -246,7 +266,7 @@ class Taps:
         def from_numpy(array: Any) -> Tensor:
             tensor = run(array)
             if tensor.is_floating_point() and self._mine():
-                self.monitor.passes.origins.put(tensor, here())
+                self.monitor.origins.put(tensor, here())
             return tensor
 
         return from_numpy
@@ -266,8 +286,8 @@ class Taps:
 
         def loss(input: Any, target: Any, *args: Any, **kwargs: Any) -> Any:
             result = run(input, target, *args, **kwargs)
-            if not monitor.passes.tracing and not self._depth and self._mine():
-                monitor.guarded(monitor.loss_called, name, input, target, result)
+            if not monitor.window.following and not self._depth and self._mine():
+                monitor.guarded(monitor.rounds.loss_called, name, input, target, result)
             return result
 
         return loss

@@ -21,14 +21,20 @@ from steadygrad.monitor.attributes import (
 )
 from steadygrad.monitor.lines import place, users_frame
 from steadygrad.monitor.names import canonical, is_in_place
-from steadygrad.monitor.nodes import Node, Values
-from steadygrad.record import OUTSIDE, PARAMETER, Where
+from steadygrad.monitor.nodes import Node
+from steadygrad.record import OUTSIDE, PARAMETER
 
 
 class Owner(Protocol):
     """What the tracer asks of the monitor."""
 
-    seconds: float
+    @property
+    def seconds(self) -> float:
+        """The monitor's own time."""
+        ...
+
+    @seconds.setter
+    def seconds(self, value: float) -> None: ...
 
     def module_of(self) -> nn.Module | None:
         """The innermost module that is being called."""
@@ -59,6 +65,9 @@ class Tracer(TorchFunctionMode):
         self.owner = owner
         self.nodes: list[Node] = []
         self.paused = False
+        self.dormant = False
+        """Followed enough for now: until the next call of a model or of backward."""
+        self.inside = 0
         self.operations = 0
         self._names: dict[Callable[..., Any], str] = {}
         self._makers: dict[int, tuple[weakref.ref[Tensor], Node]] = {}
@@ -70,13 +79,16 @@ class Tracer(TorchFunctionMode):
         name = self._names.get(func)
         if name is None:
             name = self._names[func] = canonical(func)
-        if not name or self.paused or _transforming():
+        if not name or self.paused or self.dormant or _transforming():
             return func(*args, **kwargs)
+        self.inside += 1
         try:
             result = func(*args, **kwargs)
         except Exception as error:
             self.owner.broke(name, bind(name, func, args, kwargs), error)
             raise
+        finally:
+            self.inside -= 1
         began = perf_counter()
         self.paused = True
         try:
@@ -143,7 +155,8 @@ class Tracer(TorchFunctionMode):
 
 def _transforming() -> bool:
     # vmap, grad and jvp hand over wrapped tensors without numbers; a tracer's are made up.
-    return torch._C._functorch.peek_interpreter_stack() is not None or torch.jit.is_tracing()
+    functorch: Any = torch._C._functorch  # pyright: ignore[reportAttributeAccessIssue]
+    return functorch.peek_interpreter_stack() is not None or torch.jit.is_tracing()
 
 
 def push(tracer: Tracer) -> None:
@@ -166,6 +179,3 @@ def _pop_all() -> list[TorchFunctionMode]:
     while torch._C._len_torch_function_stack():
         modes.append(torch.overrides._pop_mode())
     return modes[::-1]
-
-
-__all__ = ["Node", "Owner", "Tracer", "Values", "Where", "pop", "push"]
