@@ -161,6 +161,13 @@ def line_to_change(operation: Operation) -> Where:
     return built_at(operation) if name.isdigit() or not operation.where.file else operation.where
 
 
+def call_line(operation: Operation) -> Where:
+    """Where an operation is called, be it in the loop itself: never where its module was built."""
+    built, called = operation.built, operation.called
+    loop = built is not None and operation.where.line == built.line and called is not None
+    return called if loop and called and called.file else operation.where
+
+
 def weight_line(record: Record, operation: Operation) -> Where:
     """The user's line that gave an operation's weight its first numbers; where that is not known,
     the line that built its layer or calls it."""

@@ -4,23 +4,33 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
-from steadygrad.record import Finding, Record
+from steadygrad.record import Finding, Record, Step, Where
+from steadygrad.rules.breakage import ALIKE, FIXES, Breakage, breakage
+from steadygrad.rules.graph import first_graph, lines
+
+AUTOPSY = {"non_finite_fraction": 1.0}
+"""All that is measured of the operation a loss that is no number began in, on other steps."""
 
 
 def non_finite(record: Record) -> Iterator[Finding]:
-    """A loss is NaN or infinite.
+    """NaN or infinity in the inputs, the targets, an operation, the loss or the gradients.
 
     Severity: error
 
     What
-        The first loss that is no number: before training, at a step, or over the held-out pictures.
-        Infinite gradients alone are not reported: mixed precision skips such steps on purpose.
+        The first step whose loss is no number, or whose gradients are none and went into the
+        weights; and what began it: the batch already, its targets, weights an update broke before,
+        the first operation in order of execution, or a root, norm or division at 0 on the way back.
+        Infinite gradients that a gradient scaler skips are no fault, nor is -inf in an attention
+        mask.
     Why
         One NaN update makes every weight NaN. Nothing after it can be used.
     Fix
-        Lower the rate (`--lr` at a tenth), clip gradients (`--clip-norm 1`), use `--precision
-        fp32`; look for NaN in the data and for logarithms or divisions in your own loss.
+        Mend the operation named: `torch.log(x.clamp_min(1e-8))`, `torch.sqrt(x + 1e-8)`,
+        `x / (y + 1e-8)`. Where weights blew up, a tenth of the rate (`--lr`) or clipped gradients
+        (`clip_grad_norm_`, `--clip-norm 1`); `--precision fp32` in our own runs.
     Source
         IEEE 754: NaN is the result of every operation it enters.
     """
@@ -28,15 +38,68 @@ def non_finite(record: Record) -> Iterator[Finding]:
     if initial is not None and not math.isfinite(float(initial)):
         yield _finding(record, 0, f"The loss is {initial} before the first step.")
         return
-    for line in record.steps:
-        if not math.isfinite(line.loss):
-            yield _finding(record, line.step, f"The loss is {line.loss} at step {line.step}")
-            return
+    first = next((line for line in record.steps if not math.isfinite(line.loss)), None)
+    broken = breakage(record)
+    if broken is not None and (first is None or broken.step < first.step):
+        yield _broken(record, broken)
+        return
+    if first is not None:
+        yield _at_unwatched_step(record, first)
+        return
     for epoch in record.epochs:
         if epoch.val_loss is not None and not math.isfinite(epoch.val_loss):
             text = f"The validation loss is {epoch.val_loss} after epoch {epoch.epoch + 1}"
             yield _finding(record, epoch.step, text)
             return
+
+
+def _broken(record: Record, broken: Breakage) -> Finding:
+    before = [line.loss for line in record.steps if line.step <= broken.step]
+    last = f" The loss of the step before was {before[-1]:.4g}." if before else ""
+    plural = "are" if broken.saw.startswith(("The weights", "The targets")) else "is"
+    return Finding(
+        rule="non-finite",
+        severity="error",
+        step=broken.step,
+        saw=f"{broken.saw} {plural} NaN or infinite after {broken.step} updates: the first place "
+        f"where numbers stop being finite.{last}",
+        expected="Finite numbers everywhere.",
+        fix=broken.fix,
+        source="IEEE 754",
+        where=broken.where,
+        numbers={"certain": broken.certain},
+    )
+
+
+def _at_unwatched_step(record: Record, line: Step) -> Finding:
+    """The step was not watched in full: only the operation may be known, by name."""
+    finding = _finding(record, line.step, f"The loss is {line.loss} at step {line.step}")
+    told = [s for s in record.signals if s.step == line.step - 1 and s.values == AUTOPSY]
+    given = any(b.step == line.step - 1 and b.inputs == AUTOPSY for b in record.batches)
+    if not told:
+        return finding
+    name = told[0].layer
+    kind = ALIKE.get(name, name)
+    where = _only_line(record, name)
+    finding.where = where or finding.where
+    finding.numbers["operation"] = name
+    if name == "weights":
+        finding.saw += " The weights were no numbers already: an update before broke them."
+        return finding
+    source = f"in what goes into {name}" if given else f"in {name}"
+    finding.saw += f" It begins {source}{f' ({lines(where)})' if where else ''}."
+    if kind in FIXES:
+        finding.fix = f"Write {FIXES[kind]}."
+        finding.numbers["certain"] = True
+    return finding
+
+
+def _only_line(record: Record, name: str) -> Where | None:
+    """The line of an operation of that name, if a watched pass has it in one place only."""
+    graph = first_graph(record)
+    found = [each for each in (graph.operations if graph else []) if each.name == name]
+    places = {(each.where.file, each.where.line) for each in found}
+    return replace(found[-1].where) if found and len(places) == 1 else None
 
 
 def _finding(record: Record, step: int, saw: str) -> Finding:
