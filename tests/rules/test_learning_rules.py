@@ -100,6 +100,7 @@ def test_a_warm_up_is_waited_for():
 
 def test_several_losses_prove_nothing():
     made = watched([LN10] * 300)
+    made.loop.step = 300
     made.loop.optimizers.append(optimizer(steps=300))
     assert not found(made, "not-learning")
 
@@ -249,6 +250,15 @@ def test_a_slope_survives_an_outlier(slope, start, count, place, outlier):
 def test_runs_are_the_stretches_of_true(flags):
     covered = [i for begin, end in runs(flags) for i in range(begin, end)]
     assert covered == [i for i, flag in enumerate(flags) if flag]
+
+
+@pytest.mark.parametrize(("steps_done", "one"), [((60, 40), True), ((100, 100), False),
+                                                 ((100, 20), False)])  # fmt: skip
+def test_optimizers_one_after_the_other_have_one_goal_each(steps_done, one):
+    made = watched([LN10] * 100)
+    made.loop.optimizers = [optimizer(steps=count) for count in steps_done]
+    made.loop.step = 100
+    assert one_goal(made) == one
 
 
 def test_windows_shorter_than_their_width_are_none():

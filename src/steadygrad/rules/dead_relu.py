@@ -42,7 +42,8 @@ def dead_relu(record: Record) -> Iterator[Finding]:
         The share of a layer's units that were zero for each of the last 2,000 examples (or of 20
         batches, where the data is small): a warning from 40 % of a layer of at least 16 units. An
         error from 90 %, for which 256 examples are enough. A layer that is zero altogether in five
-        watched steps on end is dead at once. Zeros alone are not death: healthy layers have up to 90 % of them.
+        watched steps on end is dead at once. Zeros alone are not death: healthy layers have up to
+        90 % of them.
     Why
         A ReLU passes no gradient where it is zero. A unit that is zero for everything never changes
         again, mostly since one large update threw its bias far below.

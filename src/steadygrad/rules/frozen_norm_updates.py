@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from steadygrad.record import PARAMETER, Finding, Graph, Record
 from steadygrad.rules.graph import graphs, is_weighted
 from steadygrad.rules.reading import listed
-from steadygrad.rules.series import one_goal
 
 MIN_STEPS = 2
 """Updates: a first forward pass before everything is set up proves nothing."""
@@ -30,15 +29,15 @@ def frozen_norm_updates(record: Record) -> Iterator[Finding]:
         pytorch/pytorch issue 66073; Keras' guide to transfer learning, on BatchNormalization.
     """
     passes = graphs(record)
-    if not one_goal(record) or record.loop.step < MIN_STEPS or not passes:
+    if record.loop.step < MIN_STEPS or not passes:
         return
+    graph = passes[-1]
+    # A GAN's round holds its discriminator twice: learning, and held still for the generator.
     learning = {
-        operation.layer
-        for graph in passes
+        operation.where.module
         for operation in graph.operations
         if operation.name == "batch_norm" and not operation.attributes.get("frozen")
     }
-    graph = passes[-1]
     before = _before_learning(graph)
     moving = [
         graph.operations[i]
@@ -47,7 +46,7 @@ def frozen_norm_updates(record: Record) -> Iterator[Finding]:
         and graph.operations[i].attributes.get("frozen")
         and graph.operations[i].attributes.get("has_weight", True)
         and graph.operations[i].attributes.get("training")
-        and graph.operations[i].layer not in learning
+        and graph.operations[i].where.module not in learning
     ]
     if not moving:
         return

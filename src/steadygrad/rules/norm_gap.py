@@ -111,6 +111,8 @@ def _norms(record: Record) -> list[_Norm]:
     for layer, operation in operations.items():
         momentum = operation.attributes.get("momentum") or 0.0
         wait = max(MIN_UPDATES, CATCH_UP / momentum if momentum >= SLOW else 0.0)
+        if momentum >= FAST:
+            wait = BIRTH
         if 0 < momentum < SLOW and MIN_UPDATES <= record.loop.step < 1 / momentum:
             wait = BIRTH if _evaluated(record) else wait
         lines = [

@@ -16,6 +16,9 @@ NEAR_ZERO = 1e-5
 ratio of its updates to itself means nothing. Small but real initialisations are over 1e-4."""
 SLOPE_POINTS = 60
 """Theil-Sen looks at every pair: more points cost time and add little."""
+TOGETHER = 1.1
+"""Updates of all optimizers by rounds: over it they work side by side. Below, one works after the
+other (training, then fine-tuning), each on a loss of its own time."""
 LABELS_PER_CLASS = 20
 """Fewer labels than this per class underestimate the entropy of their shares."""
 
@@ -30,14 +33,14 @@ def one_goal(record: Record) -> bool:
 
     GANs and actors with critics have several; accumulation repeats one loss of one line.
     """
-    working = [optimizer for optimizer in record.loop.optimizers if optimizer.steps]
-    places = {
-        (graph.operations[root].name, graph.operations[root].where.line)
-        for graph in graphs(record)
-        for root in graph.roots
-        if 0 <= root < len(graph.operations)
-    }
-    return len(working) <= 1 and len(places) <= 1
+    working = [optimizer.steps for optimizer in record.loop.optimizers if optimizer.steps]
+    if len(working) > 1 and sum(working) > TOGETHER * record.loop.step:
+        return False
+    for graph in graphs(record):
+        inside = [graph.operations[root] for root in graph.roots if root < len(graph.operations)]
+        if len({(operation.name, operation.where.line) for operation in inside}) > 1:
+            return False
+    return True
 
 
 def robust_slope(values: Sequence[float]) -> float:
