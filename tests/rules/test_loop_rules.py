@@ -490,13 +490,28 @@ def test_evaluation_in_training_mode():
 
 @pytest.mark.parametrize(
     ("runs", "training", "finished", "fires"),
-    [(1, 1, False, False), (1, 1, True, True), (2, 2, False, True), (5, 2, True, False)],
+    [(1, 1, False, False), (1, 1, True, True), (2, 2, False, True), (8, 3, True, True)],
 )
 def test_evaluations_are_counted(runs, training, finished, fires):
     of = evaluated(
         view(), evaluation_runs=runs, evaluation_runs_training=training, finished=finished
     )
     assert bool(found(of, "train-mode-evaluation")) == fires
+
+
+def test_mostly_in_evaluation_mode_is_silent():
+    off = [view(name, training=False, counts=OFF) for name in "cd"]
+    assert found(evaluated(view("a"), *off), "train-mode-evaluation") == []
+    assert len(found(evaluated(view("a"), view("b"), off[0]), "train-mode-evaluation")) == 1
+
+
+def test_picture_by_picture_is_known_by_what_is_made_of_the_outputs():
+    fields = {"evaluation_runs": 1, "evaluation_runs_training": 0, "finished": True}
+    scored = graph(linear(8, 8), op("batch_norm", training=True), "argmax", kind="evaluation")
+    assert len(found(evaluated(view("a"), net=scored, **fields), "train-mode-evaluation")) == 1
+    # pictures a generator draws, statistics of norms renewed
+    drawn = graph(linear(8, 8), op("batch_norm", training=True), "tanh", kind="evaluation")
+    assert found(evaluated(view("a"), net=drawn, **fields), "train-mode-evaluation") == []
 
 
 def test_passes_that_are_meant_are_silent():

@@ -79,7 +79,8 @@ def _learns(operation: Operation) -> bool:
 def _finding(record: Record, batches: Sequence[Batch], latest: Sequence[Batch]) -> Finding:
     before = [batch.step for batch in batches if batch.training]
     since = min(b.step for b in batches if not b.training and b.step > max(before, default=-1))
-    modes = next((b.modes for b in reversed(batches) if b.modes and not b.training), {})
+    counted = [batch for batch in batches if batch.modes and not batch.training]
+    modes = (counted or latest)[-1].modes
     history = (
         f" It was in training mode until step {max(before)}: left in evaluation mode, as after a "
         "validation."

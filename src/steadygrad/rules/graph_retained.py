@@ -19,7 +19,8 @@ def graph_retained(record: Record) -> Iterator[Finding]:
     Severity: warning
 
     What
-        Six loss tensors of earlier updates or more are still alive with the graph behind them, as after `total += loss` or `losses.append(loss)`.
+        Six loss tensors of earlier updates or more are still alive with the graph behind them, as
+        after `total += loss` or `losses.append(loss)`.
     Why
         The graph holds the activations of its pass, or at least its operations: memory grows with
         every batch until it ends, and a backward through the total would go through all of them.

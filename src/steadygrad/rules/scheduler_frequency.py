@@ -28,8 +28,13 @@ MANY_EPOCHS = 500
 MIN_BATCHES or more."""
 USED_SHARE = 0.5
 """Of its horizon; a schedule that ends before was meant to be stepped more often."""
-STARVED = 0.05
-"""Rate by the one planned, when a warm-up has gone on for three epochs."""
+WARM_UP_EPOCHS = 40
+"""A warm-up that would last longer at its present pace was counted in batches: those of long runs
+take five to twenty."""
+STARVED = 0.3
+"""Rate by the one planned, under which a warm-up is called slow."""
+MANY_PERIODS = 4
+"""Times T_max, from where a cosine that goes up and down is no single anneal, whatever an epoch."""
 ZERO_SHARE, ZERO_FOR, ZERO_STEPS = 1e-4, 0.5, 100
 """The rate is under ZERO_SHARE of its peak for over half of at least 100 steps."""
 SINGLE_HORIZONS = {
@@ -71,7 +76,7 @@ def scheduler_frequency(record: Record) -> Iterator[Finding]:
         if verdict is None and size >= MIN_BATCHES:
             verdict = _per_batch(scheduler, size) or _per_epoch(record, scheduler, size)
         if verdict is None:
-            verdict = _gone(record, scheduler)
+            verdict = _oscillates(scheduler, size) or _gone(record, scheduler)
         if verdict:
             yield Finding(
                 rule="scheduler-frequency",
@@ -181,19 +186,42 @@ def _per_epoch(record: Record, scheduler: Scheduler, size: float) -> Verdict | N
     if horizon and whole and (horizon > MANY_EPOCHS or over):
         return f"{saw}, but its {key} is {horizon:.0f}.", fix
     planned = _planned(loop, scheduler)
-    rising = 0 < scheduler.first_lr < scheduler.last_lr <= STARVED * planned
-    if rising and steps >= EARLY_EPOCHS and scheduler.name != "ReduceLROnPlateau":
-        share = scheduler.last_lr / planned
-        return f"{saw}; the rate is still at {share:.1%} of the {planned:.2g} planned.", fix
+    share = scheduler.last_lr / planned if planned else 1.0
+    rising = 0 < scheduler.first_lr < scheduler.last_lr and share <= STARVED
+    if rising and steps >= EARLY_EPOCHS and steps > WARM_UP_EPOCHS * share:
+        return (
+            f"{saw}; the rate is at {share:.1%} of the {planned:.2g} planned, and gets there after "
+            f"{steps / share:.0f} epochs.",
+            fix,
+        )
     return None
 
 
 def _planned(loop: Loop, scheduler: Scheduler) -> float:
     """The rate the optimizer was made with."""
-    if scheduler.optimizer is None or scheduler.optimizer >= len(loop.optimizers):
-        return 0.0
-    groups = loop.optimizers[scheduler.optimizer].groups
-    return max((_number(group.get("initial_lr")) for group in groups), default=0.0)
+    number = scheduler.optimizer
+    known = number is not None and number < len(loop.optimizers)
+    groups = loop.optimizers[number].groups if known and number is not None else []
+    rates = [_number(group.get("initial_lr")) for group in groups]
+    rates += [_number(rate) for rate in scheduler.arguments.get("base_lrs", [])]
+    return max(rates, default=0.0)
+
+
+def _oscillates(scheduler: Scheduler, size: float) -> Verdict | None:
+    """A cosine stepped per update through many periods, where the length of an epoch is unknown."""
+    horizon, steps = _number(scheduler.arguments.get("T_max")), scheduler.steps
+    per_update = steps >= max(MIN_STEPS, PER_BATCH * scheduler.optimizer_steps)
+    if scheduler.name != "CosineAnnealingLR" or size or not horizon or not per_update:
+        return None
+    if steps < MANY_PERIODS * horizon:
+        return None
+    return (
+        f"CosineAnnealingLR (T_max={horizon:.0f}) was stepped {steps} times in "
+        f"{scheduler.optimizer_steps} updates: the rate fell to its end and rose again "
+        f"{steps / horizon / 2:.0f} times.",
+        "Move `scheduler.step()` out of the loop over batches, or let T_max be all updates of the "
+        "run.",
+    )
 
 
 def _gone(record: Record, scheduler: Scheduler) -> Verdict | None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from steadygrad.record import Batch, Finding, Record
+from steadygrad.rules.graph import LOSSES, graphs
 from steadygrad.rules.heads import place
 from steadygrad.rules.loops import mode_matters, repeats_inputs
 
 MIN_RUNS = 2
 """Evaluations: a single one before the first epoch may be a look at the start."""
 SHARE = 0.5
-"""Of all evaluations."""
+"""Of the evaluation batches seen."""
+SCORES = LOSSES | {"argmax", "eq", "topk"}
+"""What is made of outputs that are evaluated."""
 
 
 def train_mode_evaluation(record: Record) -> Iterator[Finding]:
@@ -33,14 +36,16 @@ def train_mode_evaluation(record: Record) -> Iterator[Finding]:
         PyTorch notes, Autograd mechanics: evaluation mode.
     """
     loop = record.loop
-    runs, training = loop.evaluation_runs, loop.evaluation_runs_training
-    needed = 1 if loop.finished else MIN_RUNS
-    if training < needed or training < SHARE * runs or not mode_matters(record):
-        return
     batches = _seen(record)
-    evaluated = [b for b in record.batches if b.kind == "evaluation"]
-    at_work = [b for b in batches if b.training and _works(b)]
-    if (evaluated and not at_work) or repeats_inputs(batches):
+    at_work = [batch for batch in batches if batch.training and _works(batch)]
+    runs, training = loop.evaluation_runs, loop.evaluation_runs_training
+    if at_work and loop.finished and _is_scored(record):
+        training = max(training, 1)  # picture by picture: the monitor saw no scores
+    needed = 1 if loop.finished else MIN_RUNS
+    if training < needed or not mode_matters(record) or repeats_inputs(batches):
+        return
+    evaluated = any(batch.kind == "evaluation" for batch in record.batches)
+    if evaluated and len(at_work) <= SHARE * len(batches):
         return
     modes = (at_work or record.batches or [Batch(0)])[-1].modes
     yield Finding(
@@ -70,6 +75,15 @@ def _seen(record: Record) -> list[Batch]:
         for batch in record.batches
         if batch.kind == "evaluation" and batch.fingerprint not in trained
     ]
+
+
+def _is_scored(record: Record) -> bool:
+    """Whether outputs of an evaluation become classes or losses."""
+    return any(
+        operation.name in SCORES
+        for graph in graphs(record, "evaluation")
+        for operation in graph.operations
+    )
 
 
 def _works(batch: Batch) -> bool:
