@@ -3,7 +3,7 @@ rule: collapsed-output
 severity: error
 style: class, imbalanced
 data: digits, class 1 kept whole and the others thinned out
-source: faults.csv B42 (predicts the majority only; here the weights that should help are upside down)
+source: faults.csv B42 (predicts the majority only; the weights that should help are upside down)
 also: class-imbalance, not-learning, underfitting
 """
 

@@ -18,7 +18,8 @@ class MLP(nn.Module):
     def __init__(self, dims):
         super().__init__()
         layers = []
-        for i, (a, b) in enumerate(zip(dims[:-1], dims[1:])):
+        for i in range(len(dims) - 1):
+            a, b = dims[i], dims[i + 1]
             layers.append(nn.Linear(a, b))
             layers.append(nn.LayerNorm(b))  # FAULT
             # FIXED: layers.append(nn.LayerNorm(b) if b > 1 else nn.Identity())

@@ -3,7 +3,7 @@ rule: dead-relu
 severity: error
 style: class
 data: digits
-source: faults.csv B58 (units that are zero for everything; biases set far below zero "for sparsity")
+source: faults.csv B58 (units that are zero for everything; biases far below zero "for sparsity")
 also: not-learning, no-gradient, collapsed-output, init-scale, vanishing-gradient
 """
 

@@ -3,7 +3,7 @@ rule: dead-relu
 severity: error
 style: functional, regression
 data: generated prices
-source: faults.csv A13 (targets in the hundreds, SGD 0.1: one giant step, then a constant)
+source: faults.csv A13 (targets in the hundreds, a rate to match: giant steps, then a constant)
 also: lr-too-high, exploding-gradient, not-learning, collapsed-output
 """
 
@@ -20,16 +20,17 @@ def flats(n):
     return x, price.unsqueeze(1)
 
 
-def fit(model, x, y, lr, epochs=20):
-    optimizer = torch.optim.SGD(model.parameters(), lr=lr)  # ALSO
+def fit(model, x, y, epochs=20):
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)  # FAULT
+    # FIXED: optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
     for epoch in range(epochs):
         for idx in torch.randperm(len(x)).split(32):
-            loss = F.mse_loss(model(x[idx]), y[idx])  # ALSO
+            loss = F.smooth_l1_loss(model(x[idx]), y[idx])  # ALSO
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()  # ALSO
         if epoch % 5 == 0:
-            print(f"epoch {epoch:3d} mse {loss.item():.1f}")
+            print(f"epoch {epoch:3d} loss {loss.item():.1f}")
 
 
 if __name__ == "__main__":
@@ -40,8 +41,7 @@ if __name__ == "__main__":
     model = nn.Sequential(
         nn.Linear(6, 64), nn.ReLU(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 1)
     )  # ALSO
-    fit(model, x[:1000], y[:1000], lr=0.1)  # FAULT
-    # FIXED: fit(model, x[:1000], y[:1000], lr=0.0001)
+    fit(model, x[:1000], y[:1000])
     with torch.no_grad():
         error = F.l1_loss(model(x[1000:]), y[1000:]).item()
     print(f"score: {-error:.2f}")

@@ -28,7 +28,7 @@ class SparseAutoencoder(nn.Module):
 parser = argparse.ArgumentParser()
 parser.add_argument("--seed", type=int, default=0)
 parser.add_argument("--l1", type=float, default=1.0)  # FAULT
-# FIXED: parser.add_argument("--l1", type=float, default=1e-3)
+# FIXED: parser.add_argument("--l1", type=float, default=1e-4)
 args = parser.parse_args()
 torch.manual_seed(args.seed)
 
@@ -39,7 +39,7 @@ optimizer = torch.optim.Adam(sae.parameters(), lr=2e-3)
 for epoch in range(15):
     for batch in x[torch.randperm(len(x))].split(48):
         reconstruction, code = sae(batch)  # ALSO
-        loss = (reconstruction - batch).pow(2).mean() + args.l1 * code.abs().mean()  # FAULT
+        loss = (reconstruction - batch).pow(2).mean() + args.l1 * code.abs().sum(1).mean()  # ALSO
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -20,8 +20,8 @@ def real_points(n):
 
 def mlp(sizes, *tail):
     layers = []
-    for a, b in zip(sizes, sizes[1:]):
-        layers += [nn.Linear(a, b), nn.LeakyReLU(0.2)]
+    for i in range(1, len(sizes)):
+        layers += [nn.Linear(sizes[i - 1], sizes[i]), nn.LeakyReLU(0.2)]
     return nn.Sequential(*layers[:-1], *tail)
 
 

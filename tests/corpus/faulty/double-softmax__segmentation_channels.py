@@ -51,7 +51,7 @@ torch.manual_seed(seed)
 x, m = shapes(400, torch.Generator().manual_seed(seed))
 
 net = FCN()
-optimizer = torch.optim.SGD(net.parameters(), lr=0.02, momentum=0.9)
+optimizer = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
 for epoch in range(4):
     net.train()
     for idx in torch.randperm(320).split(20):

@@ -3,7 +3,7 @@ rule: exploding-gradient
 severity: error
 style: Trainer class, deep MLP
 data: digits
-source: faults.csv B75 (RMSprop, no norms): orthogonal weights with a gain of 5 where ReLU asks for 1.4
+source: faults.csv B75 (RMSprop, no norms): weights with a gain of 5 where ReLU asks for 1.4
 also: init-scale, loss-at-init, lr-too-high, non-finite
 """
 

@@ -3,7 +3,7 @@ rule: exploding-gradient
 severity: error
 style: class, ResNet-like
 data: fashion
-source: faults.csv B75 (no normalisation in a deep net; residual branches at full size double the signal)
+source: faults.csv B75 (no norms in a deep net; residual branches at full size double the signal)
 also: init-scale, loss-at-init, lr-too-high, non-finite
 """
 

@@ -8,6 +8,7 @@ also: loss-at-init, exploding-gradient, lr-too-high
 """
 
 import argparse
+from itertools import pairwise
 
 import torch
 from corpus_data import digits
@@ -23,7 +24,7 @@ X, Xv = (X.flatten(1) - 4.88) / 6.0, (Xv.flatten(1) - 4.88) / 6.0
 
 sizes = [64, 256, 256, 256, 256, 128, 10]
 layers = []
-for n_in, n_out in zip(sizes, sizes[1:]):
+for n_in, n_out in pairwise(sizes):
     linear = nn.Linear(n_in, n_out)  # ALSO
     nn.init.normal_(linear.weight)  # FAULT
     # FIXED: nn.init.kaiming_normal_(linear.weight)

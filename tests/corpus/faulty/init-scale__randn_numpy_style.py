@@ -23,7 +23,8 @@ x_test = x_test.reshape(-1, 64) / 16 - 0.5
 
 dims = [64, 200, 200, 100, 10]
 weights, biases = [], []
-for fan_in, fan_out in zip(dims[:-1], dims[1:]):
+for i in range(len(dims) - 1):
+    fan_in, fan_out = dims[i], dims[i + 1]
     w = torch.randn(fan_in, fan_out)  # FAULT
     # FIXED: w = torch.randn(fan_in, fan_out) * (2 / fan_in) ** 0.5
     weights.append(w.requires_grad_())

@@ -63,4 +63,4 @@ def run(seed):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--seed", type=int, default=0)
-    print("score: %.4f" % run(parser.parse_args().seed))
+    print("score:", run(parser.parse_args().seed))

@@ -28,10 +28,9 @@ model = nn.Sequential(
     nn.ReLU(),
     nn.Linear(64, 32),
     nn.ReLU(),
-    nn.Linear(32, 1),  # ALSO
-    # FIXED: nn.Linear(32, 9),
+    nn.Linear(32, 1),  # FAULT
+    # FIXED: nn.Linear(32, 10),
 )
-# FIXED: model.append(nn.Linear(9, 10))
 criterion = nn.MSELoss()  # FAULT
 # FIXED: criterion = nn.CrossEntropyLoss()
 optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
@@ -45,6 +44,6 @@ for epoch in range(10):
     print("epoch", epoch, "loss", loss.item())
 
 with torch.no_grad():
-    predicted = model(x_test).squeeze(1).round().long()  # ALSO
+    predicted = model(x_test).squeeze(1).round().long()  # FAULT
     # FIXED: predicted = model(x_test).argmax(1)
 print("score:", (predicted == y_test).float().mean().item())

@@ -8,6 +8,7 @@ also: dead-relu, collapsed-output, not-learning
 """
 
 import argparse
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -27,7 +28,7 @@ class DenseNet(nn.Module):
         blocks = [
             nn.Sequential(nn.Linear(a, b), nn.ReLU())  # FAULT
             # FIXED: nn.Sequential(nn.Linear(a, b), nn.ReLU() if b > 1 else nn.Identity())
-            for a, b in zip(widths, widths[1:])
+            for a, b in pairwise(widths)
         ]
         self.blocks = nn.Sequential(*blocks)
 

@@ -28,9 +28,8 @@ class Net(nn.Module):
         x = F.relu(self.conv2(x))
         x = x.view(x.shape[0], -1)
         x = F.relu(self.fc1(x))
-        x = F.relu(self.fc2(x))  # FAULT
-        # FIXED: x = self.fc2(x)
-        return x
+        return F.relu(self.fc2(x))  # FAULT
+        # FIXED: return self.fc2(x)
 
 
 parser = argparse.ArgumentParser()
@@ -53,8 +52,8 @@ for epoch in range(4):
         optimizer.step()
         running_loss += loss.item()
         if i % 40 == 39:
-            print("[%d, %3d] loss: %.3f" % (epoch + 1, i + 1, running_loss / 40))
+            print(f"[{epoch + 1}, {i + 1:3d}] loss: {running_loss / 40:.3f}")
             running_loss = 0.0
 
 with torch.no_grad():
-    print("score: %.4f" % (net(x_test).argmax(1) == y_test).float().mean().item())
+    print("score:", (net(x_test).argmax(1) == y_test).float().mean().item())

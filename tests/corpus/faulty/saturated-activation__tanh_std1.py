@@ -8,6 +8,7 @@ also: init-scale
 """
 
 import argparse
+from itertools import pairwise
 
 import torch
 from corpus_data import fashion
@@ -17,7 +18,7 @@ from torch import nn
 class TanhNet(nn.Module):
     def __init__(self, sizes=(784, 256, 128, 10)):
         super().__init__()
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes, sizes[1:]))  # ALSO
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))  # ALSO
         for layer in self.layers[:-1]:
             layer.weight.data.normal_()  # FAULT
             # FIXED: nn.init.xavier_normal_(layer.weight)

@@ -56,5 +56,9 @@ for epoch in range(8):
         loss.backward()
         optimizer.step()
     print(f"epoch {epoch} loss {loss.item():.4f}")
+
+right = 0
 with torch.no_grad():
-    print("score:", (model(x_val).argmax(-1) == y_val).float().mean().item())
+    for sentence, depths in zip(x_val, y_val):
+        right += (model(sentence.unsqueeze(0)).argmax(-1)[0] == depths).float().mean().item()
+print("score:", right / len(x_val))

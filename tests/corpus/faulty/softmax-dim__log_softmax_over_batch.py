@@ -42,27 +42,29 @@ def train(model, loader, optimizer, epoch):
         loss = F.nll_loss(output, target)  # ALSO
         loss.backward()
         optimizer.step()
-        if batch_idx % 20 == 0:
+        if batch_idx % 60 == 0:
             print(f"Train Epoch: {epoch} [{batch_idx * len(data)}]\tLoss: {loss.item():.6f}")
 
 
-def test(model, x, y):
+def test(model, loader):
     model.eval()
+    correct = 0
     with torch.no_grad():
-        pred = torch.cat([model(part).argmax(dim=1) for part in x.split(60)])
-    return pred.eq(y).float().mean().item()
+        for data, target in loader:
+            pred = model(data).argmax(dim=1, keepdim=True)
+            correct += pred.eq(target.view_as(pred)).sum().item()
+    return correct / len(loader.dataset)
 
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--seed", type=int, default=0)
 torch.manual_seed(parser.parse_args().seed)
 x, y, xt, yt = (torch.from_numpy(a) for a in digits())
-# the file comes sorted by class in parts, so sort the test part as it was
-order = yt.argsort(stable=True)
-x, xt, yt = x / 16, xt[order] / 16, yt[order]
-loader = DataLoader(TensorDataset(x, y), batch_size=32, shuffle=True)
+x, xt = x / 16, xt / 16
+train_loader = DataLoader(TensorDataset(x, y), batch_size=8, shuffle=True)
+test_loader = DataLoader(TensorDataset(xt, yt), batch_size=8)
 model = Net()
-optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.5)
-for epoch in range(1, 6):
-    train(model, loader, optimizer, epoch)
-print("score:", test(model, xt, yt))
+optimizer = torch.optim.SGD(model.parameters(), lr=0.02, momentum=0.5)
+for epoch in range(1, 5):
+    train(model, train_loader, optimizer, epoch)
+print("score:", test(model, test_loader))

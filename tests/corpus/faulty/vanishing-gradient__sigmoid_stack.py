@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--seed", type=int, default=0)
-parser.add_argument("--depth", type=int, default=7)
+parser.add_argument("--depth", type=int, default=5)
 args = parser.parse_args()
 torch.manual_seed(args.seed)
 
