@@ -28,6 +28,7 @@ from steadygrad.rules.input_constant import input_constant
 from steadygrad.rules.input_mismatch import input_mismatch
 from steadygrad.rules.input_scale import input_scale
 from steadygrad.rules.label_misalignment import label_misalignment
+from steadygrad.rules.label_range import label_range
 from steadygrad.rules.leakage import leakage
 from steadygrad.rules.loss_at_init import loss_at_init
 from steadygrad.rules.loss_broadcast import loss_broadcast
@@ -66,6 +67,7 @@ RULES: tuple[Rule, ...] = (
     leakage,
     input_constant,
     non_finite,
+    label_range,
     softmax_single_unit,
     softmax_dim,
     double_softmax,
@@ -99,6 +101,7 @@ RULES: tuple[Rule, ...] = (
     graph_retained,
     bias_before_norm,
     norm_placement,
+    loss_at_init,
     weight_decay_too_high,
     lr_too_high,
     dead_relu,
@@ -106,7 +109,6 @@ RULES: tuple[Rule, ...] = (
     exploding_gradient,
     vanishing_gradient,
     lr_too_low,
-    loss_at_init,
     norm_gap,
     augmentation_too_strong,
     collapsed_output,

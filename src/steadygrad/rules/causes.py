@@ -24,8 +24,8 @@ FACTS = _names(
 )
 """Decided exactly, from structure, data or counts: true of the whole run whenever noticed."""
 STATISTICS = _names(
-    "weight-decay-too-high lr-too-high dead-relu saturated-activation exploding-gradient "
-    "vanishing-gradient lr-too-low loss-at-init norm-gap augmentation-too-strong"
+    "loss-at-init weight-decay-too-high lr-too-high dead-relu saturated-activation "
+    "exploding-gradient vanishing-gradient lr-too-low norm-gap augmentation-too-strong"
 )
 """Judged by the size of numbers."""
 OUTCOMES = _names("collapsed-output not-learning overfitting underfitting")
@@ -137,7 +137,7 @@ EXPLAINS: dict[str, tuple[str, ...]] = {
     "bias-before-norm": (),
     "norm-placement": (),
     # statistics
-    "non-finite": ("loss-at-init", *STALLED),
+    "non-finite": STALLED,
     "lr-too-high": (
         *_names("exploding-gradient non-finite dead-relu saturated-activation"),
         *_names("vanishing-gradient no-gradient"),
@@ -149,7 +149,10 @@ EXPLAINS: dict[str, tuple[str, ...]] = {
     "saturated-activation": ("vanishing-gradient", *NO_PROGRESS),
     "vanishing-gradient": NO_PROGRESS,
     "lr-too-low": STALLED,
-    "loss-at-init": ("not-learning", "underfitting"),
+    "loss-at-init": (
+        *_names("lr-too-high exploding-gradient dead-relu saturated-activation"),
+        *STALLED,
+    ),
     "norm-gap": ("overfitting",),
     "augmentation-too-strong": ("not-learning", "underfitting"),
     # outcomes
