@@ -17,7 +17,7 @@ EXAMPLES = 256
 LABELS = 512
 FEATURES = 128
 """Numbers of an example its fingerprint is made of."""
-NEIGHBOURS = 900
+NEIGHBOURS = 600
 MIN_NEIGHBOURS = 300
 MAX_CLASSES = 50
 PERIOD_LIMIT = 20_000

@@ -152,7 +152,7 @@ class Monitor:
         """Write the loop's habits so far."""
         loop = self.book.plain()
         loop.step, loop.backwards, loop.finished = self.step, self.rounds.backwards, finished
-        loop.zero_grads = self.taps.zero_grads
+        loop.zero_grads = self.taps.loop.zero_grads
         self._mark_optimizers()
         rows = [held.plain() for held in self.inventory.held.values()]
         loop.parameters = [row for row in rows if row is not None]

@@ -158,7 +158,7 @@ class Rounds:
         line.wiped_inside += inside
         monitor.gradients.wiped_inside.discard(number)
         if flags["wiped"] or inside:
-            line.wipe_where = monitor.taps.zero_grad_where
+            line.wipe_where = monitor.taps.loop.zero_grad_where
 
     def after_update(self, optimizer: torch.optim.Optimizer) -> None:
         """`optimizer.step` is over."""

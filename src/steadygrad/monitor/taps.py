@@ -11,16 +11,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.optim import lr_scheduler
 from torch.optim.optimizer import (
     register_optimizer_step_post_hook,
     register_optimizer_step_pre_hook,
 )
-from torch.utils.data import DataLoader
 
 from steadygrad.monitor.lines import here
+from steadygrad.monitor.loop_taps import LoopTaps
 from steadygrad.monitor.patches import Patches
-from steadygrad.record import Where
 from steadygrad.rules.graph import names
 
 if TYPE_CHECKING:
@@ -40,15 +38,13 @@ class Taps:
 
     def __init__(self, monitor: Monitor) -> None:
         self.monitor = monitor
-        self.zero_grads = 0
-        self.zero_grad_where = Where()
+        self.loop = LoopTaps(self)
         self.scaler = False
         self.compiled = False
         self.unscaled: dict[int, Tensor] = {}
         self._patches = Patches()
         self._hooks: list[Any] = []
         self._in_backward = False
-        self._in_scheduler = 0
         self._in_update = 0
         self._depth = 0
         self._stance: Any = None
@@ -61,22 +57,12 @@ class Taps:
         put(torch.autograd, "backward", lambda run: self._backward(run, True))
         put(Tensor, "backward", self._tensor_backward)
         put(torch.autograd, "grad", lambda run: self._backward(run, False))
-        put(torch.optim.Optimizer, "__init__", self._optimizer_made)
-        put(torch.optim.Optimizer, "zero_grad", self._zero_grad)
-        put(nn.Module, "zero_grad", self._zero_grad)
-        put(DataLoader, "__init__", self._loader_made)
-        put(DataLoader, "__iter__", self._loader_begun)
+        self.loop.install(self._patches)
         put(torch, "compile", self._compile)
         put(torch, "from_numpy", self._from_numpy)
         put(torch.amp.GradScaler, "scale", self._scale)
         for name in LOSS_FUNCTIONS:
             put(F, name, lambda run, name=name: self._loss(name, run))
-        for kind in vars(lr_scheduler).values():
-            if isinstance(kind, type) and issubclass(kind, lr_scheduler.LRScheduler):
-                if "step" in vars(kind):
-                    put(kind, "step", self._scheduler_stepped)
-                if "__init__" in vars(kind):
-                    put(kind, "__init__", self._scheduler_made)
         self._hooks = [
             register_optimizer_step_pre_hook(self._before_update),
             register_optimizer_step_post_hook(self._after_update),
@@ -92,7 +78,8 @@ class Taps:
         self._hooks = []
         _live.discard(self.monitor)
 
-    def _mine(self) -> bool:
+    def mine(self) -> bool:
+        """Whether a call is of the watched thread, and not inside an operation."""
         monitor = self.monitor
         return (
             monitor.live
@@ -100,8 +87,9 @@ class Taps:
             and not monitor.window.tracer.inside
         )
 
-    def _report(self, work: Callable[..., None], *args: Any) -> None:
-        if self._mine():
+    def report(self, work: Callable[..., None], *args: Any) -> None:
+        """Let the monitor know of something, its failures kept from the script."""
+        if self.mine():
             self.monitor.guarded(work, *args)
 
     def eager(self, on: bool) -> None:
@@ -119,7 +107,7 @@ class Taps:
     def _module_made(self, run: Any) -> Any:
         def __init__(module: nn.Module, *args: Any, **kwargs: Any) -> None:
             run(module, *args, **kwargs)
-            if self._mine():
+            if self.mine():
                 self.monitor.guarded(self._note_module, module)
 
         return __init__
@@ -134,7 +122,7 @@ class Taps:
         stack = monitor.observer.stack
 
         def __call__(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
-            if (self._depth and not window.following) or self._in_backward or not self._mine():
+            if (self._depth and not window.following) or self._in_backward or not self.mine():
                 return run(module, *args, **kwargs)
             root = not self._depth
             if root:
@@ -156,10 +144,10 @@ class Taps:
         monitor = self.monitor
 
         def backward(tensors: Any, *args: Any, **kwargs: Any) -> Any:
-            if self._in_backward or not self._mine():
+            if self._in_backward or not self.mine():
                 return run(tensors, *args, **kwargs)
             losses = [tensors] if isinstance(tensors, Tensor) else list(tensors)
-            self._report(monitor.rounds.before_backward, losses, accumulates)
+            self.report(monitor.rounds.before_backward, losses, accumulates)
             self._in_backward = True
             monitor.window.suspend(True)
             try:
@@ -167,7 +155,7 @@ class Taps:
             finally:
                 self._in_backward = False
                 monitor.window.suspend(False)
-            self._report(monitor.rounds.after_backward, accumulates)
+            self.report(monitor.rounds.after_backward, accumulates)
             monitor.announce()
             return result
 
@@ -177,7 +165,7 @@ class Taps:
         def backward(tensor: Tensor, *args: Any, **kwargs: Any) -> Any:
             # As an operation under the tracer it would run where the stack of modes is fixed.
             window = self.monitor.window
-            if not window.following or not self._mine():
+            if not window.following or not self.mine():
                 return run(tensor, *args, **kwargs)
             window.suspend(True)
             try:
@@ -188,14 +176,14 @@ class Taps:
         return backward
 
     def _before_update(self, optimizer: Any, args: Any, kwargs: Any) -> Any:
-        if not self._mine():
+        if not self.mine():
             return None
         # torch hands over the optimizer itself as the first argument.
         closure = args[1] if len(args) > 1 else kwargs.get("closure")
         self._in_update += 1
         if self._in_update > 1:
             return None
-        self._report(self.monitor.rounds.before_update, optimizer, callable(closure))
+        self.report(self.monitor.rounds.before_update, optimizer, callable(closure))
         window = self.monitor.window
         window.suspend(True)
         if not callable(closure):
@@ -213,45 +201,14 @@ class Taps:
         return args, {**kwargs, "closure": watched_closure}
 
     def _after_update(self, optimizer: Any, args: Any, kwargs: Any) -> None:  # noqa: ARG002
-        if not self._mine():
+        if not self.mine():
             return
         self._in_update = max(0, self._in_update - 1)
         if self._in_update:
             return
         self.monitor.window.suspend(False)
-        self._report(self.monitor.rounds.after_update, optimizer)
+        self.report(self.monitor.rounds.after_update, optimizer)
         self.monitor.announce()
-
-    def _optimizer_made(self, run: Any) -> Any:
-        def __init__(optimizer: Any, *args: Any, **kwargs: Any) -> None:
-            run(optimizer, *args, **kwargs)
-            self._report(lambda: self.monitor.book.optimizer(optimizer) and None)
-
-        return __init__
-
-    def _zero_grad(self, run: Any) -> Any:
-        def zero_grad(owner: Any, *args: Any, **kwargs: Any) -> Any:
-            if self._mine():
-                self.zero_grads += 1
-                if self.monitor.window.watching:
-                    self.zero_grad_where = here()
-            return run(owner, *args, **kwargs)
-
-        return zero_grad
-
-    def _loader_made(self, run: Any) -> Any:
-        def __init__(loader: Any, *args: Any, **kwargs: Any) -> None:
-            run(loader, *args, **kwargs)
-            self._report(lambda: self.monitor.book.loader(loader) and None)
-
-        return __init__
-
-    def _loader_begun(self, run: Any) -> Any:
-        def __iter__(loader: Any) -> Any:
-            self._report(self.monitor.book.loader_begun, loader)
-            return run(loader)
-
-        return __iter__
 
     def _compile(self, run: Any) -> Any:
         def compile(*args: Any, **kwargs: Any) -> Any:
@@ -265,7 +222,7 @@ class Taps:
     def _from_numpy(self, run: Any) -> Any:
         def from_numpy(array: Any) -> Tensor:
             tensor = run(array)
-            if tensor.is_floating_point() and self._mine():
+            if tensor.is_floating_point() and self.mine():
                 self.monitor.origins.put(tensor, here())
             return tensor
 
@@ -286,36 +243,11 @@ class Taps:
 
         def loss(input: Any, target: Any, *args: Any, **kwargs: Any) -> Any:
             result = run(input, target, *args, **kwargs)
-            if not monitor.window.following and not self._depth and self._mine():
+            if not monitor.window.following and not self._depth and self.mine():
                 monitor.guarded(monitor.rounds.loss_called, name, input, target, result)
             return result
 
         return loss
-
-    def _scheduler_made(self, run: Any) -> Any:
-        def __init__(scheduler: Any, *args: Any, **kwargs: Any) -> None:
-            self._in_scheduler += 1
-            try:
-                run(scheduler, *args, **kwargs)
-            finally:
-                self._in_scheduler -= 1
-            if not self._in_scheduler:
-                self._report(lambda: self.monitor.book.scheduler(scheduler) and None)
-
-        return __init__
-
-    def _scheduler_stepped(self, run: Any) -> Any:
-        def step(scheduler: Any, *args: Any, **kwargs: Any) -> Any:
-            outermost = not self._in_scheduler
-            self._in_scheduler += 1
-            try:
-                return run(scheduler, *args, **kwargs)
-            finally:
-                self._in_scheduler -= 1
-                if outermost:
-                    self._report(self.monitor.book.scheduler_stepped, scheduler)
-
-        return step
 
 
 def _tap_forks() -> None:
