@@ -110,7 +110,7 @@ class Gradients:
         dense = [t for t in tensors if t.grad is not None and t.grad.layout is torch.strided]
         grads = dict(zip(map(id, dense), _grad_norms(dense), strict=True))
         made = any(self.state(t).fresh for t in tensors)
-        nothing = all(grads.get(id(t), 0.0) == 0.0 for t in tensors)
+        nothing = all(t.grad is None or grads.get(id(t)) == 0.0 for t in tensors)
         stale = sum(self.state(t).stale for t in dense)
         self._samples = []
         sizes = dict(zip(map(id, tensors), norms(tensors), strict=True)) if tensors else {}

@@ -169,6 +169,9 @@ class Observer:
                 if torch.is_grad_enabled():
                     self.last_accuracy = correct / max(1, len(result))
                 self._monitor.evaluations.accuracy(correct, len(result))
+                sides = [v for v in bound.values() if isinstance(v, Tensor)]
+                if len(sides) == 2:
+                    self._monitor.passes.label(sides[0], class_labels(sides[1]))
         elif node.name in ("getitem", "gather"):
             index = next((v for k, v in bound.items() if k not in ("input", "self")), None)
             picked = index[-1] if isinstance(index, tuple) and len(index) == 2 else index

@@ -223,7 +223,7 @@ class Rounds:
         if bad or self._written % (1 + self.step // KEPT_STEPS) == 0:
             optimizer = tracked.ref() if tracked else None
             lr = float(optimizer.param_groups[0]["lr"]) if optimizer is not None else 0.0
-            line = Step(self.step, monitor.book.epochs(), loss, lr, size)
+            line = Step(self.step, max(0, monitor.book.epochs() - 1), loss, lr, size)
             line.compute_seconds = seconds
             monitor.sink(line)
 
