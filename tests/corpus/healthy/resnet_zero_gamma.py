@@ -1,7 +1,7 @@
 """
 healthy: yes
 style: class
-data: cifar
+data: fashion
 source: ResNet as trained in "Accurate, Large Minibatch SGD": the last norm's scale starts at 0
 trap: norm scales that are all zero, conv layers without gradient at the first step
 """
@@ -9,7 +9,7 @@ trap: norm scales that are all zero, conv layers without gradient at the first s
 import argparse
 
 import torch
-from corpus_data import cifar
+from corpus_data import fashion
 from torch import nn
 
 
@@ -39,7 +39,7 @@ class ResNet(nn.Module):
     def __init__(self, num_classes=10):
         super().__init__()
         self.stem = nn.Sequential(
-            nn.Conv2d(3, 16, 3, 2, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU(inplace=True)
+            nn.Conv2d(1, 16, 3, 2, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU(inplace=True)
         )
         self.layer1 = nn.Sequential(BasicBlock(16, 16, 1), BasicBlock(16, 16, 1))
         self.layer2 = BasicBlock(16, 32, 2)
@@ -63,10 +63,8 @@ parser.add_argument("--seed", type=int, default=0)
 seed = parser.parse_args().seed
 torch.manual_seed(seed)
 
-x, y, x_val, y_val = cifar(2500, 500)
-mean = torch.tensor([0.4914, 0.4822, 0.4465]).view(1, 3, 1, 1)
-std = torch.tensor([0.247, 0.243, 0.261]).view(1, 3, 1, 1)
-x, x_val = (torch.tensor(x) / 255 - mean) / std, (torch.tensor(x_val) / 255 - mean) / std
+x, y, x_val, y_val = fashion(2000, 500)
+x, x_val = (torch.tensor(x) / 255 - 0.286) / 0.353, (torch.tensor(x_val) / 255 - 0.286) / 0.353
 y, y_val = torch.tensor(y), torch.tensor(y_val)
 
 net = ResNet()

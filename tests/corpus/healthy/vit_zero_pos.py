@@ -71,7 +71,7 @@ if __name__ == "__main__":
     loader = DataLoader(TensorDataset(x_train, y_train), batch_size=64, shuffle=True)
     vit = ViT()
     optimizer = torch.optim.AdamW(vit.parameters(), lr=2e-3, weight_decay=0.01)
-    for epoch in range(10):
+    for epoch in range(16):
         vit.train()
         for images, labels in loader:
             loss = F.cross_entropy(vit(images), labels)
