@@ -150,7 +150,18 @@ def plain_name(name: str, bound: dict[str, Any]) -> str:
 
 def is_trainable(value: object) -> bool:
     """Whether a tensor is a leaf that learns."""
-    return isinstance(value, Tensor) and value.requires_grad and value.is_leaf
+    return isinstance(value, Tensor) and value.requires_grad and is_leaf(value)
+
+
+def is_leaf(tensor: Tensor) -> bool:
+    """Whether a tensor is no result of the graph.
+
+    Torch refuses to say so of a view made without gradients whose base was changed since.
+    """
+    try:
+        return tensor.is_leaf
+    except RuntimeError:
+        return True
 
 
 def is_weight(value: object) -> bool:

@@ -19,6 +19,7 @@ from torch.optim.optimizer import (
 from steadygrad.monitor.lines import here
 from steadygrad.monitor.loop_taps import LoopTaps
 from steadygrad.monitor.patches import Patches
+from steadygrad.monitor.tracer import transforming
 from steadygrad.rules.graph import names
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ class Taps:
             monitor.live
             and threading.get_ident() == monitor.thread
             and not monitor.window.tracer.inside
+            and not transforming()
         )
 
     def report(self, work: Callable[..., None], *args: Any) -> None:

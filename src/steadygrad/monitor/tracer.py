@@ -15,6 +15,7 @@ from torch.overrides import TorchFunctionMode
 from steadygrad.monitor.attributes import (
     attributes_of,
     bind,
+    is_leaf,
     is_weight,
     plain_name,
     tensors_in,
@@ -79,7 +80,7 @@ class Tracer(TorchFunctionMode):
         name = self._names.get(func)
         if name is None:
             name = self._names[func] = canonical(func)
-        if not name or self.paused or self.dormant or _transforming():
+        if not name or self.paused or self.dormant or transforming():
             return func(*args, **kwargs)
         self.inside += 1
         try:
@@ -135,7 +136,7 @@ class Tracer(TorchFunctionMode):
             return True
         if module is not None:
             return made.is_floating_point() or made.dim() > 0
-        learns = made.requires_grad and not made.is_leaf and torch.is_grad_enabled()
+        learns = made.requires_grad and not is_leaf(made) and torch.is_grad_enabled()
         return learns or any(is_weight(tensor) for tensor in inputs)
 
     def _node(self, name: str, module: nn.Module | None) -> Node:
@@ -153,7 +154,8 @@ class Tracer(TorchFunctionMode):
         self._makers = {}
 
 
-def _transforming() -> bool:
+def transforming() -> bool:
+    """Whether torch.func or the jit is at work: tensors then hold no numbers of their own."""
     # vmap, grad and jvp hand over wrapped tensors without numbers; a tracer's are made up.
     functorch: Any = torch._C._functorch  # pyright: ignore[reportAttributeAccessIssue]
     return functorch.peek_interpreter_stack() is not None or torch.jit.is_tracing()
