@@ -22,7 +22,7 @@ class Held:
 
     __slots__ = (
         "group", "made", "missing", "name", "optimizer", "received", "ref", "registered",
-        "used_by", "watched",
+        "row", "used_by", "watched",
     )  # fmt: skip
 
     def __init__(self, tensor: Tensor, name: str, registered: bool) -> None:
@@ -33,13 +33,14 @@ class Held:
         self.optimizer: int | None = None
         self.group = 0
         self.watched = self.received = self.missing = 0
+        self.row: Parameter | None = None
 
     def plain(self) -> Parameter | None:
-        """As a line of the Record; None when the tensor is gone."""
+        """As a line of the Record, as it was when last asked should the tensor be gone."""
         tensor = self.ref()
         if tensor is None:
-            return None
-        return Parameter(
+            return self.row
+        self.row = Parameter(
             name=self.name,
             shape=list(tensor.shape),
             trainable=tensor.requires_grad,
@@ -52,6 +53,7 @@ class Held:
             received=self.received,
             missing=self.missing,
         )
+        return self.row
 
 
 class Model:
@@ -61,6 +63,8 @@ class Model:
         self.ref = weakref.ref(module)
         self.name = name
         self.training_calls = self.evaluation_calls = 0
+        self.row: dict[str, Any] = {}
+        """As it was last written: what is gone is still told of."""
         self.has_parameters = any(True for _ in module.parameters())
 
 
@@ -176,18 +180,19 @@ class Inventory:
         rows: list[dict[str, Any]] = []
         for model in self.models.values():
             module = model.ref()
-            if module is None or not model.has_parameters:
-                continue
-            built = self.built.get(module) or Where()
-            rows.append(
-                {
+            if module is not None and model.has_parameters:
+                built = self.built.get(module) or Where()
+                model.row = {
                     "name": model.name,
                     "class": type(module).__name__,
                     "file": built.file,
                     "line": built.line,
-                    "training_calls": model.training_calls,
-                    "evaluation_calls": model.evaluation_calls,
-                    "num_parameters": sum(p.numel() for p in module.parameters()),
+                    "num_parameters": sum(p.numel() for p in module.parameters() if not is_lazy(p)),
                 }
-            )
+            if model.row:
+                calls = (model.training_calls, model.evaluation_calls)
+                rows.append(
+                    model.row
+                    | dict(zip(("training_calls", "evaluation_calls"), calls, strict=True))
+                )
         return rows

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 
 from steadygrad.monitor.attributes import (
@@ -105,9 +106,9 @@ class Tracer(TorchFunctionMode):
     def _note(self, name: str, func: Any, args: Any, kwargs: Any, result: Any) -> None:
         in_place = is_in_place(func)
         made = tensors_in([args[0]] if in_place and args else [result])
-        if not made:
-            return
         inputs = tensors_in(args) + (tensors_in(kwargs.values()) if kwargs else [])
+        if not made or any(map(is_lazy, (*made, *inputs))):
+            return
         nodes = [self.maker(tensor) for tensor in inputs]
         module = self.owner.module_of()
         if not self._belongs(inputs, nodes, made[0], module) or (in_place and is_weight(inputs[0])):
