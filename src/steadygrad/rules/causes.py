@@ -137,7 +137,7 @@ EXPLAINS: dict[str, tuple[str, ...]] = {
     "bias-before-norm": (),
     "norm-placement": (),
     # statistics
-    "non-finite": STALLED,
+    "non-finite": ("dead-relu", "saturated-activation", *STALLED),
     "lr-too-high": (
         *_names("exploding-gradient non-finite dead-relu saturated-activation"),
         *_names("vanishing-gradient no-gradient"),

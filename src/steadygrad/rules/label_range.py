@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from steadygrad.record import Finding, Record, Where
 from steadygrad.record.measured import Severity
 from steadygrad.rules.graph import call_line, first_graph
-from steadygrad.rules.heads import Head, heads, ranges
+from steadygrad.rules.heads import Head, heads, ranges, values_of
 
 CLASS_LOSSES = frozenset({"cross_entropy", "nll_loss"})
 BINARY = frozenset({"binary_cross_entropy", "binary_cross_entropy_with_logits"})
@@ -127,17 +127,22 @@ def _impossible(record: Record, head: Head) -> Reason | None:
         )
     floating = str(loss.attributes.get("target_dtype", "")).startswith(("float", "bfloat"))
     classes = int(loss.attributes.get("num_classes", 0))
-    if loss.name == "cross_entropy" and floating and classes > 1:
-        if low < -SLACK or high > 1 + SLACK or high * classes < 1 - SLACK:
-            return Reason(
-                "error",
-                f"Class probabilities handed to {loss.name} lie between {low:.3g} and {high:.3g}; "
-                f"{classes} of them can't add up to 1.",
-                "Hand over class numbers (int64, shape (N,)), or rows that add up to 1; don't "
-                "scale labels with the pictures.",
-                where,
-            )
-    if loss.name in BINARY and low >= 0 and 0 < high < TINY_TARGET and _distinct(record) == 2:
+    outside = low < -SLACK or high > 1 + SLACK or high * classes < 1 - SLACK
+    if loss.name == "cross_entropy" and floating and classes > 1 and outside:
+        return Reason(
+            "error",
+            f"Class probabilities handed to {loss.name} lie between {low:.3g} and {high:.3g}; "
+            f"{classes} of them can't add up to 1.",
+            "Hand over class numbers (int64, shape (N,)), or rows that add up to 1; don't scale "
+            "labels with the pictures.",
+            where,
+        )
+    if (
+        loss.name in BINARY
+        and low >= 0
+        and 0 < high < TINY_TARGET
+        and _distinct(record, loss.layer) == 2
+    ):
         return Reason(
             "error",
             f"Targets of {loss.name} are {low:g} and {high:.3g}: labels were scaled.",
@@ -147,9 +152,8 @@ def _impossible(record: Record, head: Head) -> Reason | None:
     return None
 
 
-def _distinct(record: Record) -> int:
-    found = [line.values.get("target_distinct", 0.0) for line in record.signals]
-    return int(max(found, default=0.0))
+def _distinct(record: Record, layer: str) -> int:
+    return int(max(values_of(record, layer, "target_distinct"), default=0.0))
 
 
 def _absent(record: Record, head: Head) -> Reason | None:
@@ -163,6 +167,8 @@ def _absent(record: Record, head: Head) -> Reason | None:
         return None
     if total < ENOUGH or not _all_data_seen(record) or _reads_tokens(record):
         return None
+    if len({h.operation.attributes.get("num_classes") for h in heads(record)}) > 1:
+        return None  # several tasks: whose labels these are is not recorded
     where = replace(call_line(loss))
     if len(counts) == 1:
         (label,) = counts
