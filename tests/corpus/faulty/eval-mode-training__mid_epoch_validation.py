@@ -1,7 +1,7 @@
 """
 rule: eval-mode-training
 severity: error
-style: class (Trainer validating every 10 batches, train() once an epoch)
+style: class (Trainer validating every 10 batches, train() once a run)
 data: digits
 source: fartashf/vsepp#4 (validation in mid epoch), Lightning PR#21146
 """
@@ -25,16 +25,16 @@ class Trainer:
         self.best = 0.0
 
     def train(self, epochs):
+        self.model.train()
         for epoch in range(epochs):
-            self.model.train()
             for step, (x, y) in enumerate(self.train_loader):
-                # FIXED: self.model.train()
+                if step % self.val_every == 0:
+                    self.validate()  # ALSO
+                    # FIXED: self.model.train()
                 loss = F.cross_entropy(self.model(x), y)  # ALSO
                 self.optimizer.zero_grad()
                 loss.backward()
                 self.optimizer.step()
-                if step % self.val_every == 0:
-                    self.validate()  # ALSO
             print(f"epoch {epoch} best {self.best:.4f}")
 
     def validate(self):

@@ -1,7 +1,7 @@
 """
 rule: norm-gap
 severity: warning
-style: class (ResNet-like, momentum=0.999 as Keras counts it)
+style: class (MLP, momentum=0.999 as Keras counts it)
 data: fashion
 source: faults.csv B81, B83 (huge gap between training and inference)
 """
@@ -17,28 +17,24 @@ MOMENTUM = 0.999  # FAULT
 # FIXED: MOMENTUM = 0.05
 
 
-class BasicBlock(nn.Module):
-    def __init__(self, cin, cout):
+class Layer(nn.Module):
+    def __init__(self, inputs, outputs):
         super().__init__()
-        self.conv1 = nn.Conv2d(cin, cout, 3, stride=2, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(cout, momentum=MOMENTUM)  # ALSO
-        self.conv2 = nn.Conv2d(cout, cout, 3, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(cout, momentum=MOMENTUM)  # ALSO
-        self.skip = nn.Conv2d(cin, cout, 1, stride=2)
+        self.linear = nn.Linear(inputs, outputs, bias=False)
+        self.norm = nn.BatchNorm1d(outputs, momentum=MOMENTUM)  # ALSO
 
     def forward(self, x):
-        out = F.relu(self.bn1(self.conv1(x)))  # ALSO
-        return F.relu(self.bn2(self.conv2(out)) + self.skip(x))  # ALSO
+        return F.relu(self.norm(self.linear(x)))  # ALSO
 
 
-class ResNet(nn.Module):
+class MLP(nn.Module):
     def __init__(self):
         super().__init__()
-        self.blocks = nn.Sequential(BasicBlock(1, 12), BasicBlock(12, 24), BasicBlock(24, 32))
-        self.fc = nn.Linear(32, 10)
+        self.layers = nn.Sequential(Layer(784, 64), Layer(64, 64), Layer(64, 64))
+        self.fc = nn.Linear(64, 10)
 
     def forward(self, x):
-        return self.fc(self.blocks(x).mean(dim=(2, 3)))
+        return self.fc(self.layers(x.flatten(1)))
 
 
 def train(net, x, y, epochs, batch_size=8):
@@ -58,7 +54,7 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int, default=0)
     torch.manual_seed(parser.parse_args().seed)
     a, b, c, d = (torch.from_numpy(array) for array in fashion(2000, 1000))
-    net = ResNet()
+    net = MLP()
     train(net, a / 255, b, epochs=2)
     net.eval()
     with torch.no_grad():
