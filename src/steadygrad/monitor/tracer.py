@@ -135,7 +135,7 @@ class Tracer(TorchFunctionMode):
         """Whether an operation is part of the graph, and not of making data or counting batches."""
         if any(node is not None for node in nodes):
             return True
-        if module is not None:
+        if module is not None and inputs:  # what is made of nothing is a constant
             return made.is_floating_point() or made.dim() > 0
         learns = made.requires_grad and not is_leaf(made) and torch.is_grad_enabled()
         return learns or any(is_weight(tensor) for tensor in inputs)
