@@ -18,6 +18,8 @@ ALWAYS_JUDGED = 3
 """Watched steps after which the rules are asked whatever it costs: most faults show at once."""
 RULES_SHARE = 0.01
 """Share of the run's time the rules may take beyond that; asking costs more as a Record grows."""
+LATEST = 1.5
+"""They are asked again, whatever it costs, when the run is this much longer than the last time."""
 
 
 class Judge:
@@ -26,22 +28,28 @@ class Judge:
     def __init__(self, record: Record, ignore: Sequence[str], folder: str) -> None:
         self._record = record
         self._rules = {name_of(rule): rule for rule in rules.RULES}
-        self.ledger = Ledger(list(self._rules), folder)
+        self.ledger = Ledger(folder)
         for name in ignore:
             choose("rule", name, {name_of(rule): rule for rule in rules.RULES})
             self._rules.pop(name, None)
         self.failures: list[str] = []
         self.seconds = 0.0
         self._times = 0
+        self._last_step = 0
 
-    def is_due(self, run_seconds: float) -> bool:
-        """Whether to ask now, `run_seconds` after the run's begin."""
-        return self._times < ALWAYS_JUDGED or self.seconds <= RULES_SHARE * run_seconds
+    def is_due(self, step: int, run_seconds: float) -> bool:
+        """Whether to ask after this watched step, `run_seconds` after the run's begin."""
+        return (
+            self._times < ALWAYS_JUDGED
+            or step >= LATEST * self._last_step
+            or self.seconds <= RULES_SHARE * run_seconds
+        )
 
-    def ask(self) -> list[Finding]:
+    def ask(self, step: int) -> list[Finding]:
         """What is certain since now; nothing a rule does wrong comes out of here."""
         began = time.perf_counter()
         self._times += 1
+        self._last_step = step
         try:
             return self.ledger.judge(self._findings())
         except Exception as error:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import copy
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from steadygrad.record import Finding, Where
-from steadygrad.rules.framework import EXPLAINS, merge
+from steadygrad.rules.causes import explains, merge
 
 CONFIRMATIONS = 2
 """Judgements in a row that must say a thing before it is told: one odd batch proves nothing."""
@@ -41,8 +41,7 @@ class Entry:
 class Ledger:
     """Findings of judgement after judgement; `folder` is what paths are shown relative to."""
 
-    def __init__(self, order: Sequence[str], folder: str) -> None:
-        self._order = {name: place for place, name in enumerate(order)}
+    def __init__(self, folder: str) -> None:
         self._folder = folder
         self._entries: list[Entry] = []
         self.told: list[Finding] = []
@@ -60,7 +59,7 @@ class Ledger:
         new = [entry for entry in entries if entry.is_news]
         for entry in new:
             entry.told = entry.finding.severity
-        told = self._sorted([entry.finding for entry in new])
+        told = [entry.finding for entry in new]
         self.told += told
         return told
 
@@ -80,11 +79,10 @@ class Ledger:
             if entry.told
             and entry not in now
             and (entry.finding.severity == "error" or _same(entry.finding, keep))
-            and not any(entry.finding.rule in explained_by(cause) for cause in last)
+            and not any(is_explained(entry.finding, cause) for cause in last)
         ]
         joined = {name for finding in stays for name in finding.numbers.get("explains", ())}
-        found = [finding for finding in last if finding.rule not in joined] + stays
-        final = self._sorted(merge(self._by_rule(found)))
+        final = merge([finding for finding in last if finding.rule not in joined] + stays)
         self.withdrawn = [
             entry.finding
             for entry in self._entries
@@ -119,16 +117,10 @@ class Ledger:
             entry.update(finding)
         return entries
 
-    def _by_rule(self, findings: list[Finding]) -> list[Finding]:
-        return sorted(findings, key=lambda f: self._order.get(f.rule, len(self._order)))
 
-    def _sorted(self, findings: list[Finding]) -> list[Finding]:
-        return sorted(self._by_rule(findings), key=lambda f: SEVERITIES.index(f.severity))
-
-
-def explained_by(finding: Finding) -> tuple[str, ...]:
-    """Rules whose findings this one accounts for."""
-    return (*EXPLAINS.get(finding.rule, ()), *finding.numbers.get("explains", ()))
+def is_explained(effect: Finding, cause: Finding) -> bool:
+    """Whether `cause` accounts for `effect`, or did when it took it in."""
+    return explains(cause, effect) or effect.rule in cause.numbers.get("explains", ())
 
 
 def _same(finding: Finding, other: Finding | None) -> bool:

@@ -94,8 +94,8 @@ class Session:
         if self.inert:
             return
         self.steps = step
-        due = self.options.fail_on != "never" or self._judge.is_due(self._elapsed())
-        if watched and due:
+        hurry = self.options.fail_on != "never"
+        if watched and (hurry or self._judge.is_due(step, self._elapsed())):
             self._look()
         if 0 < self.options.stop_after <= step and self.stopped is None:
             self.stopped = step
@@ -103,7 +103,7 @@ class Session:
             self.stop()
 
     def _look(self) -> None:
-        new = self._judge.ask()
+        new = self._judge.ask(self.steps)
         self.measuring.flush()
         self.findings = list(self._judge.ledger.told)
         for finding in new:

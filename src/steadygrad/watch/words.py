@@ -13,7 +13,7 @@ from steadygrad.record import Finding
 from steadygrad.report.markup import visible
 from steadygrad.report.text import WIDTH, place
 from steadygrad.report.words import percent, plural
-from steadygrad.watch.ledger import explained_by
+from steadygrad.watch.ledger import is_explained
 
 if TYPE_CHECKING:
     from steadygrad.watch.session import Session
@@ -101,7 +101,7 @@ def summary_text(
 
 
 def _withdrawn(finding: Finding, findings: Sequence[Finding]) -> str:
-    causes = [f.rule for f in findings if finding.rule in explained_by(f)]
+    causes = [cause.rule for cause in findings if is_explained(finding, cause)]
     because = f"{causes[0]} explains it" if causes else "it was not seen again"
     return f"{NAME}{finding.rule}, told at step {finding.step}, is withdrawn: {because}."
 
