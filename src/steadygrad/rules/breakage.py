@@ -17,6 +17,9 @@ from steadygrad.rules.graph import (
     source,
 )
 
+AUTOPSY = {"non_finite_fraction": 1.0}
+"""All that is measured of the operation (and, if it had it already, the input) a loss that is no
+number began in, on steps that were not watched."""
 MASKS = frozenset({"masked_fill", "where", "add"})
 """Operations that put -inf where attention must not look."""
 MASKED_SUM = frozenset({"softmax", "log_softmax", "logsumexp"})
@@ -55,7 +58,8 @@ class Breakage:
 
 def breakage(record: Record) -> Breakage | None:
     """The first watched step whose loss or gradients are not finite, and what began it."""
-    for step in sorted({line.step for line in record.signals if line.kind == "train"}):
+    rows = [s for s in record.signals if s.kind == "train" and s.values != AUTOPSY]
+    for step in sorted({line.step for line in rows}):
         graph = _graph_at(record, step)
         if graph is None:
             continue
@@ -135,7 +139,7 @@ def _given(
     """NaN that came with the batch: its inputs or its targets."""
     for batch in record.batches:
         share = batch.inputs.get("non_finite_fraction", 0.0)
-        if batch.step == step and batch.kind == "train" and share > 0:
+        if batch.step == step and batch.kind == "train" and share > 0 and batch.shape:
             made = batch.origin if batch.origin and batch.origin.file else batch.where
             called = lines(batch.where)
             return Breakage(

@@ -7,11 +7,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from steadygrad.record import Finding, Record, Step, Where
-from steadygrad.rules.breakage import ALIKE, FIXES, Breakage, breakage
+from steadygrad.rules.breakage import ALIKE, AUTOPSY, FIXES, Breakage, breakage
 from steadygrad.rules.graph import first_graph, lines
-
-AUTOPSY = {"non_finite_fraction": 1.0}
-"""All that is measured of the operation a loss that is no number began in, on other steps."""
 
 
 def non_finite(record: Record) -> Iterator[Finding]:
