@@ -2,7 +2,7 @@
 rule: eval-mode-training
 severity: error
 style: class (Trainer validating every 10 batches, train() once a run)
-data: digits
+data: fashion
 source: fartashf/vsepp#4 (validation in mid epoch), Lightning PR#21146
 """
 
@@ -10,13 +10,13 @@ import argparse
 
 import torch
 import torch.nn.functional as F
-from corpus_data import digits
+from corpus_data import fashion
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 
 class Trainer:
-    def __init__(self, model, train_loader, val_loader, lr=0.1, val_every=10):
+    def __init__(self, model, train_loader, val_loader, lr=0.1, val_every=20):
         self.model = model
         self.train_loader = train_loader
         self.val_loader = val_loader
@@ -51,26 +51,22 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--seed", type=int, default=0)
     torch.manual_seed(parser.parse_args().seed)
-    x, y, xv, yv = (torch.from_numpy(a) for a in digits())
-    network = nn.Sequential(
-        nn.Conv2d(1, 16, 3, padding=1),
-        nn.BatchNorm2d(16),
-        nn.ReLU(),
-        nn.Conv2d(16, 32, 3, padding=1),
-        nn.BatchNorm2d(32),
-        nn.ReLU(),
-        nn.Conv2d(32, 32, 3, padding=1),
-        nn.BatchNorm2d(32),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Flatten(),
-        nn.Linear(512, 10),
-    )
+    x, y, xv, yv = (torch.from_numpy(a) for a in fashion(3000, 500))
+    layers, width = [], 1
+    for depth, channels in enumerate((16, 16, 32, 32, 32, 32)):
+        stride = 2 - depth % 2
+        layers += [
+            nn.Conv2d(width, channels, 3, stride=stride, padding=1, bias=False),
+            nn.BatchNorm2d(channels),
+            nn.ReLU(),
+        ]
+        width = channels
+    network = nn.Sequential(*layers, nn.Flatten(), nn.Linear(512, 10))
     trainer = Trainer(
         network,
-        DataLoader(TensorDataset(x / 16, y), batch_size=32, shuffle=True),
-        DataLoader(TensorDataset(xv / 16, yv), batch_size=180),
+        DataLoader(TensorDataset(x / 255, y), batch_size=50, shuffle=True),
+        DataLoader(TensorDataset(xv / 255, yv), batch_size=250),
     )
-    trainer.train(epochs=5)
+    trainer.train(epochs=3)
     trainer.validate()
     print(f"score: {trainer.accuracy:.4f}")

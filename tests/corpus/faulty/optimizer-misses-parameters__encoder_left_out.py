@@ -14,7 +14,7 @@ from torch import nn
 
 
 def make_sequences(n, length=12):
-    """Which of four places holds the marked value decides the sign of the rest."""
+    """The adding problem: the target is the sum of the two marked values."""
     x = torch.randn(n, length, 2)
     marks = torch.zeros(n, length)
     position = torch.randint(length, (n, 2))
