@@ -3,7 +3,7 @@ rule: leakage
 severity: error
 style: class (rare classes copied first, split at random afterwards)
 data: digits
-source: RULES.md; oversampling before train_test_split, a classic of course notebooks;
+source: RULES.md; oversampling before train_test_split;
     copies of the same picture lie on both sides, the validation score is false
 proof: logic
 """

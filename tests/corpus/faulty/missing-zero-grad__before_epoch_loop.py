@@ -3,7 +3,7 @@ rule: missing-zero-grad
 severity: error
 style: plain loop
 data: digits
-source: the forum's most frequent beginner's fault, pytorch/pytorch#47175
+source: pytorch/pytorch#47175
 """
 
 import argparse

@@ -3,7 +3,7 @@ rule: norm-small-batch
 severity: warning
 style: plain loop (batch norm on vectors, two pictures a batch)
 data: digits
-source: faults.csv B80 (batch norm on a batch of 1), EVIDENCE C.1 (batch 2: .637 for .94)
+source: faults.csv B80 (batch norm on a batch of 1)
 """
 
 import argparse

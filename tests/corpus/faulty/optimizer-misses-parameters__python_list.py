@@ -3,7 +3,7 @@ rule: optimizer-misses-parameters
 severity: error
 style: plain loop (deep MLP, layers kept in a list)
 data: digits
-source: RULES.md; nn.ModuleList forgotten, PyTorch forum's regular
+source: RULES.md; nn.ModuleList forgotten
 """
 
 import argparse

@@ -3,7 +3,7 @@ rule: overfitting
 severity: warning
 style: plain loop (score is minus the validation loss)
 data: fashion
-source: faults.csv F08 (no regularisation), B11 kin
+source: faults.csv F08 (no regularisation)
 """
 
 import argparse

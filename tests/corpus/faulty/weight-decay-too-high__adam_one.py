@@ -3,7 +3,7 @@ rule: weight-decay-too-high
 severity: warning
 style: plain loop
 data: digits
-source: faults.csv B51 kind, B67 and F10 (too much regularisation)
+source: faults.csv B67 and F10 (too much regularisation)
 also: not-learning, collapsed-output
 """
 
