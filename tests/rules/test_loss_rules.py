@@ -197,6 +197,21 @@ def test_logits_through_an_activation(last, loss):
     assert finding.where.line == 14
 
 
+def test_an_activation_in_a_container_is_named_where_it_is_built():
+    same = {"line": 40}
+    made = graph(
+        linear(8, 8, **same),
+        op("relu", layer="net.1", built_line=21, **same),
+        linear(8, 4, **same),
+        op("relu", layer="net.3", built_line=23, **same),
+        "cross_entropy",
+    )
+    assert found(record(made), "output-activation")[0].where.line == 23
+    # F.relu in a forward of several layers to a line has no line of its own but that one
+    made.operations[3].layer = "net/relu"
+    assert found(record(made), "output-activation")[0].where.line == 40
+
+
 def test_smooth_activations_on_logits_are_a_warning():
     assert found(net("gelu", "cross_entropy"), "output-activation")[0].severity == "warning"
     assert found(net("leaky_relu", "cross_entropy"), "output-activation") == []

@@ -160,3 +160,15 @@ def place(*candidates: Where | None) -> Where:
 def line_of(operation: Operation) -> Where:
     """The user's line an operation is best known by."""
     return place(operation.where, operation.built, operation.called)
+
+
+def layer_line(graph: Graph, operation: Operation) -> Where:
+    """The user's line of one layer: where it is built, if a container runs it among others."""
+    shared = [
+        row
+        for row in graph.operations
+        if is_weighted(row) and row.where.line == operation.where.line
+    ]
+    if len(shared) > 1 and "/" not in operation.layer:
+        return place(operation.built, operation.where, operation.called)
+    return line_of(operation)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from steadygrad.record import Finding, Operation, Record
 from steadygrad.record.measured import Severity
-from steadygrad.rules.heads import REGRESSION, SOFTMAXES, Head, heads, line_of, ranges
+from steadygrad.rules.heads import REGRESSION, SOFTMAXES, Head, heads, layer_line, ranges
 
 CLIPPING = {
     "relu": "no output can go under 0",
@@ -164,6 +164,6 @@ def _finding(
         expected=expected,
         fix=fix,
         source="Goodfellow et al. 2016, section 6.2.2",
-        where=line_of(maker),
+        where=layer_line(head.graph, maker),
         numbers={"activation": maker.name, "loss": head.operation.name},
     )
