@@ -3,7 +3,9 @@ rule: double-softmax
 severity: error
 style: two optimizers, GAN
 data: generated ring of eight Gaussians
-source: faults.csv F11, in a discriminator: Sigmoid in front of BCEWithLogitsLoss
+source: faults.csv F11, in a discriminator: Sigmoid in front of BCEWithLogitsLoss; on points in a
+    plane the generator learns nearly as well, so the score can't show it
+proof: logic
 also: output-activation, loss-input
 """
 

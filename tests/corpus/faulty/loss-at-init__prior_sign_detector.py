@@ -45,7 +45,7 @@ x_train, y_train = make_data(8000, generator)
 x_val, y_val = make_data(4000, generator)
 
 net = build()
-optimizer = torch.optim.SGD(net.parameters(), lr=0.01)
+optimizer = torch.optim.SGD(net.parameters(), lr=0.005)
 for epoch in range(2):
     for idx in torch.randperm(len(x_train), generator=generator).split(64):
         optimizer.zero_grad()

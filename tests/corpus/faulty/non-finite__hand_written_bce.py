@@ -20,15 +20,15 @@ def binary_cross_entropy(logits, target):
     # FIXED: return nn.functional.binary_cross_entropy_with_logits(logits, target)
 
 
-def train(model, x, target, epochs=40, lr=0.1):
-    optimizer = torch.optim.SGD(model.parameters(), lr=lr, momentum=0.9)
+def train(model, x, target, epochs=150, lr=0.01):
+    optimizer = torch.optim.Adam(model.parameters(), lr=lr)
     for epoch in range(epochs):
         for idx in torch.randperm(len(x)).split(64):
             loss = binary_cross_entropy(model(x[idx]).squeeze(1), target[idx])  # ALSO
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-        if epoch % 10 == 0:
+        if epoch % 25 == 0:
             print(f"epoch {epoch}: {loss.item():.5f}")
 
 
