@@ -24,9 +24,11 @@ ROW_STEPS = 3
 class State:
     """What is known of one weight's `.grad` within a watched stretch."""
 
-    __slots__ = ("consumed", "fresh", "stale", "updates", "version")
+    __slots__ = ("consumed", "fresh", "left", "stale", "updates", "version")
 
     def __init__(self) -> None:
+        self.left = (0, -1)
+        """Its gradient and that gradient's version after the last backward that added to it."""
         self.consumed = False
         """It went into an update and is still there."""
         self.fresh = False
@@ -100,6 +102,7 @@ class Gradients:
                 state.consumed and self._before.get(id(tensor)) is not None
             )
             state.fresh, state.version, state.updates = True, tensor._version, self.updates
+            state.left = (id(grad), grad._version)
 
     def before_update(self, optimizer: Any, number: int, step: int) -> dict[str, bool]:
         """Measure gradients and weights right before a watched update.
@@ -109,8 +112,8 @@ class Gradients:
         tensors = [t for group in optimizer.param_groups for t in group["params"]]
         dense = [t for t in tensors if t.grad is not None and t.grad.layout is torch.strided]
         grads = dict(zip(map(id, dense), _grad_norms(dense), strict=True))
-        made = any(self.state(t).fresh for t in tensors)
-        nothing = all(t.grad is None or grads.get(id(t)) == 0.0 for t in tensors)
+        made = [t for t in tensors if self.state(t).fresh]
+        wiped = all(self._gone(t, grads.get(id(t))) for t in made)
         stale = sum(self.state(t).stale for t in dense)
         self._samples = []
         sizes = dict(zip(map(id, tensors), norms(tensors), strict=True)) if tensors else {}
@@ -125,7 +128,14 @@ class Gradients:
                     kept = flat(tensor)[::index].clone()
                     self._samples.append((tensor, kept, line))
         self._count_unheld()
-        return {"stale": stale > len(dense) / 2 > 0, "wiped": made and nothing}
+        return {"stale": stale > len(dense) / 2 > 0, "wiped": bool(made) and wiped}
+
+    def _gone(self, tensor: Tensor, grad_norm: float | None) -> bool:
+        """Whether what the last backward left was taken away; a true gradient of 0 was not."""
+        grad = tensor.grad
+        if grad is None:
+            return True
+        return grad_norm == 0.0 and self.state(tensor).left != (id(grad), grad._version)
 
     def _count_unheld(self) -> None:
         """Count the update for the weights in use that no optimizer holds."""

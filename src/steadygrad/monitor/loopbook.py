@@ -66,6 +66,9 @@ class LoopBook:
 
     def optimizer(self, optimizer: torch.optim.Optimizer) -> tuple[int, Tracked]:
         """The optimizer's place and record, taken up when it is new."""
+        inner = getattr(optimizer, "optimizer", None)
+        if isinstance(inner, torch.optim.Optimizer):  # a wrapper, as accelerate's
+            return self.optimizer(inner)
         for number, tracked in enumerate(self.optimizers):
             if tracked.ref() is optimizer:
                 return number, tracked

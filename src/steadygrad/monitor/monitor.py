@@ -150,10 +150,10 @@ class Monitor:
 
     def write_loop(self, finished: bool = False) -> None:
         """Write the loop's habits so far."""
+        self.mark_optimizers()
         loop = self.book.plain()
         loop.step, loop.backwards, loop.finished = self.step, self.rounds.backwards, finished
         loop.zero_grads = self.taps.loop.zero_grads
-        self._mark_optimizers()
         rows = [held.plain() for held in self.inventory.held.values()]
         loop.parameters = [row for row in rows if row is not None]
         loop.models = self.inventory.plain_models()
@@ -166,7 +166,8 @@ class Monitor:
         self.evaluations.write(loop)
         self.sink(_copied(loop))
 
-    def _mark_optimizers(self) -> None:
+    def mark_optimizers(self) -> None:
+        """Note which optimizer holds each weight."""
         for number, tracked in enumerate(self.book.optimizers):
             optimizer = tracked.ref()
             if optimizer is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -48,6 +49,8 @@ class Observer:
         self.last_accuracy: float | None = None
         self.exception: dict[str, Any] = {}
         self._dead: dict[str, DeadUnits] = {}
+        self._sums: dict[int, tuple[weakref.ref[Tensor], int]] = {}
+        """Sums of losses outside models, and the backwards done when each was made."""
 
     @property
     def seconds(self) -> float:
@@ -90,7 +93,9 @@ class Observer:
             "values": values,
         }
 
-    def noted(self, node: Node, bound: dict[str, Any], result: Tensor) -> None:
+    def noted(
+        self, node: Node, bound: dict[str, Any], inputs: list[Tensor], result: Tensor
+    ) -> None:
         """An operation of the graph ran."""
         monitor = self._monitor
         node.segment = monitor.passes.segment
@@ -113,7 +118,7 @@ class Observer:
         if follow and result.requires_grad and torch.is_grad_enabled():
             self._follow_gradient(node, result)
         if node.name in ("add", "cat", "stack") and not self.stack and result.requires_grad:
-            self._carry(node, bound)
+            self._carry(node, inputs, result)
 
     def _count_dead(self, node: Node, result: Tensor) -> None:
         if not result.requires_grad:
@@ -181,18 +186,17 @@ class Observer:
             if not picked.is_floating_point() and picked.dtype is not torch.bool:
                 self._monitor.passes.label(data, class_labels(picked))
 
-    def _carry(self, node: Node, bound: dict[str, Any]) -> None:
-        """A sum over steps that still hangs on the graph of an earlier step."""
-        for value in bound.values():
-            if (
-                isinstance(value, Tensor)
-                and value.requires_grad
-                and not value.is_leaf
-                and value.numel() == 1
-                and self._monitor.window.tracer.maker(value) is None
-            ):
+    def _carry(self, node: Node, inputs: list[Tensor], result: Tensor) -> None:
+        """A sum over steps that still hangs on the graph of earlier ones."""
+        now = self._monitor.rounds.backwards
+        for tensor in inputs:
+            ref, begun = self._sums.get(id(tensor), (None, now))
+            if ref is not None and ref() is tensor and begun < now:
                 self.carried += 1
                 self.carried_where = node.where
+        if result.numel() == 1:
+            self._sums = {key: kept for key, kept in self._sums.items() if kept[0]() is not None}
+            self._sums[id(result)] = (weakref.ref(result), now)
 
 
 def _decides(node: Node) -> bool:

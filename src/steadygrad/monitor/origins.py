@@ -7,9 +7,9 @@ import weakref
 from torch import Tensor
 from torch.nn.parameter import is_lazy
 
-from steadygrad.monitor.attributes import is_weight
 from steadygrad.monitor.inventory import Inventory
 from steadygrad.monitor.lines import here
+from steadygrad.monitor.statistics import is_plain
 from steadygrad.record import Where
 from steadygrad.rules.graph import names
 
@@ -18,6 +18,10 @@ MOVES = names(
     "to index split chunk narrow detach cuda cpu as_tensor expand repeat flip"
 )
 """Operations that keep the numbers: where those were made stays the answer."""
+
+
+MOST = 20_000
+"""Tensors that are remembered."""
 
 
 class Origins:
@@ -29,22 +33,28 @@ class Origins:
 
     def note(self, name: str, inputs: list[Tensor], result: Tensor, in_place: bool) -> None:
         """An operation outside the graph ran."""
-        if in_place and inputs:
-            lazy = is_lazy(inputs[0])
-            if not lazy and (is_weight(inputs[0]) or inputs[0]._is_view()):
-                self._inventory.filled[inputs[0].data_ptr()] = here()
+        if is_lazy(result) or not result.is_floating_point() or not is_plain(result):
             return
-        if is_lazy(result) or not result.is_floating_point():
-            return
+        if in_place or not inputs:
+            # By address: `weight.data` and a Parameter made of a tensor share their numbers.
+            self._filled(result)
+            if in_place:
+                return
         before = self.of(inputs[0]) if inputs else None
         same = bool(inputs) and inputs[0].dtype == result.dtype
         where = before if name in MOVES and (same or before is not None) else here()
         if where is not None and where.file:
             self.put(result, where)
 
+    def _filled(self, tensor: Tensor) -> None:
+        filled = self._inventory.filled
+        if len(filled) > MOST:
+            filled.clear()
+        filled[tensor.data_ptr()] = here()
+
     def put(self, tensor: Tensor, where: Where) -> None:
         """A tensor's numbers come from that line."""
-        if len(self._made) > 20_000:
+        if len(self._made) > MOST:
             self._made = {k: v for k, v in self._made.items() if v[0]() is not None}
         self._made[id(tensor)] = (weakref.ref(tensor), where)
 

@@ -150,6 +150,7 @@ class Rounds:
         line.step_where = here()
         if not monitor.window.watching or closure:
             return
+        monitor.mark_optimizers()
         flags = monitor.gradients.before_update(optimizer, number, self.step)
         line.watched += 1
         line.stale += flags["stale"]

@@ -42,7 +42,9 @@ class Owner(Protocol):
         """The innermost module that is being called."""
         ...
 
-    def noted(self, node: Node, bound: dict[str, Any], result: Tensor) -> None:
+    def noted(
+        self, node: Node, bound: dict[str, Any], inputs: list[Tensor], result: Tensor
+    ) -> None:
         """An operation of the graph ran."""
         ...
 
@@ -126,7 +128,7 @@ class Tracer(TorchFunctionMode):
         for tensor in made:
             self._makers[id(tensor)] = (weakref.ref(tensor), node)
         self.nodes.append(node)
-        self.owner.noted(node, bound, made[0])
+        self.owner.noted(node, bound, inputs, made[0])
         node.frame = None  # a frame keeps the user's tensors alive
 
     def _belongs(
@@ -137,6 +139,8 @@ class Tracer(TorchFunctionMode):
             return True
         if module is not None and inputs:  # what is made of nothing is a constant
             return made.is_floating_point() or made.dim() > 0
+        if len(inputs) == 1 and not made.requires_grad and is_weight(inputs[0]):
+            return False  # weight.data, to be filled
         learns = made.requires_grad and not is_leaf(made) and torch.is_grad_enabled()
         return learns or any(is_weight(tensor) for tensor in inputs)
 
