@@ -400,6 +400,8 @@ def test_squared_error_of_one_unit_on_two_classes(last, fires):
     assert bool(found(of, "loss-choice")) == fires
     ones = {**ZERO_ONE, "target_distinct": 1.0}
     assert found(record(made, signals("mse_loss", **ones)), "loss-choice") == []  # LSGAN
+    made.operations[-1].input_shapes = [[4, 1], [4, 1]]
+    assert found(record(made, signals("mse_loss", **ZERO_ONE)), "loss-choice") == []  # XOR
 
 
 def test_binary_pictures_are_no_classes():

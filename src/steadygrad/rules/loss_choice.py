@@ -23,6 +23,8 @@ BINARY = frozenset({"binary_cross_entropy", "binary_cross_entropy_with_logits"})
 MIN_CLASSES = 3
 """Two classes as 0 and 1 may well be regressed (least-squares GANs, Adaline)."""
 MAX_CLASSES = 1000
+MIN_EXAMPLES = 16
+"""In a batch: a truth table of four rows (XOR) is no data set of two classes, and is learned."""
 COVERED = 0.6
 """Share of 0 … largest that must occur in one batch before whole numbers count as class numbers:
 ages and prices leave gaps, ten classes in 64 examples don't."""
@@ -98,7 +100,8 @@ def _rows_of_labels(record: Record, head: Head) -> Problem | None:
     classes = shape[-1] if len(shape) == 2 else 0
     through = maker.name if maker is not None else ""
     probable = through == "softmax" and zero_one and classes > 1
-    single = through == "sigmoid" and zero_one and 0 < math.prod(shape) == shape[0]
+    column = bool(shape) and math.prod(shape) == shape[0] >= MIN_EXAMPLES
+    single = through == "sigmoid" and zero_one and column
     if not (written or probable or single):
         return None
     of = f"the {through}" if through in ("softmax", "sigmoid") else "the outputs"
