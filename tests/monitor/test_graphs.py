@@ -219,3 +219,12 @@ def test_the_line_that_filled_a_weight_is_known():
     assert lines["second.weight"] == line_of(this, "constant_")
     assert lines["raw"] == line_of(this, "torch.ones(4")
     assert "normal" not in names(record.graphs[0])
+
+
+def test_code_without_modules_has_batches_and_labels():
+    record = watch(train_raw)
+    batches = [line for line in record.batches if line.kind == "train"]
+    assert len(batches) == 3
+    assert batches[0].labels == [i % 4 for i in range(16)]
+    assert batches[0].shape == [16, 8]
+    assert batches[0].where.line == line_of(train_raw, "x @ w1")

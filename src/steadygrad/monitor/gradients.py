@@ -27,7 +27,7 @@ class State:
     __slots__ = ("consumed", "fresh", "left", "stale", "updates", "version")
 
     def __init__(self) -> None:
-        self.left = (0, -1)
+        self.left: tuple[int, int] = (0, -1)
         """Its gradient and that gradient's version after the last backward that added to it."""
         self.consumed = False
         """It went into an update and is still there."""

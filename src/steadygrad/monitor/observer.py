@@ -20,8 +20,8 @@ from steadygrad.monitor.measure import (
 )
 from steadygrad.monitor.nodes import Node
 from steadygrad.monitor.statistics import Pending, is_plain, sample
-from steadygrad.record import Where
-from steadygrad.rules.graph import LOSSES
+from steadygrad.record import OUTSIDE, Where
+from steadygrad.rules.graph import LOSSES, WEIGHTED
 
 if TYPE_CHECKING:
     from steadygrad.monitor.monitor import Monitor
@@ -98,9 +98,13 @@ class Observer:
     ) -> None:
         """An operation of the graph ran."""
         monitor = self._monitor
-        node.segment = monitor.passes.segment
         if self.stack:
             node.called = self.called
+        elif node.parameter is not None and node.name in WEIGHTED:
+            data = [t for t, made in zip(inputs, node.inputs) if made == OUTSIDE]
+            if data:
+                monitor.passes.data_used(data[0], node.where)
+        node.segment = monitor.passes.segment
         if node.parameter is not None:
             held = monitor.inventory.meet(node.parameter, node.frame, node.module)
             held.used_by = held.used_by or "?"

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from steadygrad.monitor.batches import main_input, measure
-from steadygrad.monitor.inventory import Model
 from steadygrad.monitor.lines import here
 from steadygrad.monitor.nodes import Node
+from steadygrad.monitor.statistics import is_plain
 from steadygrad.record import Batch, Epoch, Where
 
 if TYPE_CHECKING:
@@ -94,34 +94,58 @@ class Passes:
         where = monitor.observer.called = here()
         monitor.window.wake()
         self._leave()
-        batch = Batch(monitor.step, "train", model=model.name, where=where)
-        batch.training, batch.grad_enabled = module.training, torch.is_grad_enabled()
-        batch.size, batch.shape = len(images), list(images.shape)
+        batch = self._batch(images, model.name, where, module.training)
         evaluates = Segment(batch).evaluates() or self._stray(where)
         if evaluates:
-            self._evaluation_called(model, batch)
+            model.evaluation_calls += 1
+            self._evaluation_called(batch)
         else:
             model.training_calls += 1
-            self.batch_size = batch.size
-            monitor.repetition.add(images)
+            self._training_called(images)
             monitor.window.follow(monitor.window.watching)
         if monitor.window.following:
-            batch.origin = monitor.origins.of(images)
-            measure(images, batch, monitor.observer.pending)
             batch.modes = modes(module)
-            self._segments.append(Segment(batch, images))
+            self._take(batch, images)
         elif not evaluates:
             self._light = batch
+
+    def data_used(self, data: Tensor, where: Where) -> None:
+        """Code without modules multiplies data by a weight: its call of a model begins here."""
+        last = self._segments[-1]
+        same = last.batch is not None and last.batch.grad_enabled == torch.is_grad_enabled()
+        if not is_plain(data) or data.dim() == 0 or (same and not last.used):
+            return
+        self._leave()
+        batch = self._batch(data, "", where, True)
+        if Segment(batch).evaluates():
+            self._evaluation_called(batch)
+        else:
+            self._training_called(data)
+        self._take(batch, data)
+
+    def _batch(self, images: Tensor, model: str, where: Where, training: bool) -> Batch:
+        batch = Batch(self._monitor.step, "train", model=model, where=where)
+        batch.training, batch.grad_enabled = training, torch.is_grad_enabled()
+        batch.size, batch.shape = len(images), list(images.shape)
+        return batch
+
+    def _training_called(self, images: Tensor) -> None:
+        self.batch_size = len(images)
+        self._monitor.repetition.add(images)
+
+    def _take(self, batch: Batch, images: Tensor) -> None:
+        batch.origin = self._monitor.origins.of(images)
+        measure(images, batch, self._monitor.observer.pending)
+        self._segments.append(Segment(batch, images))
 
     def _stray(self, where: Where) -> bool:
         waiting = sum(s.batch is not None and not s.used for s in self._segments)
         known = self._training_lines
         return bool(known) and (where.file, where.line) not in known and waiting >= STRAY_CALLS
 
-    def _evaluation_called(self, model: Model, batch: Batch) -> None:
+    def _evaluation_called(self, batch: Batch) -> None:
         monitor, window = self._monitor, self._monitor.window
-        model.evaluation_calls += 1
-        run = monitor.evaluations.call(model.name, batch.where, monitor.step, batch.training)
+        run = monitor.evaluations.call(batch.model, batch.where, monitor.step, batch.training)
         if run.calls == 1:
             self._evaluated += 1
         if not batch.grad_enabled:
