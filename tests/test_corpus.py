@@ -63,11 +63,8 @@ each_faulty = pytest.mark.parametrize("case", cases.load_all("faulty"), ids=lamb
 def outcome_of(request, tmp_path_factory):
     """What became of a job; those of all selected tests run at once, two at a time."""
     folder = tmp_path_factory.mktemp("corpus")
-    selected = [
-        item.callspec.params["job"]
-        for item in request.session.items
-        if item.path == request.path and "job" in getattr(item, "callspec", request).params
-    ]
+    chosen = [getattr(item, "callspec", None) for item in request.session.items]
+    selected = [call.params["job"] for call in chosen if call and "job" in call.params]
     with ThreadPoolExecutor(AT_A_TIME) as pool:
         tool = [run.default_tool()]
         running = {job: pool.submit(run.run_job, job, tool, folder) for job in selected}

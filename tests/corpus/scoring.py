@@ -197,7 +197,8 @@ def miss(case: Case, outcome: Outcome) -> str:
     if outcome.findings is None:
         return f"NO REPORT {name}: status {outcome.status}: {last_line(outcome.stderr)}"
     if outcome.tool_failures:
-        return f"TOOL FAILED {name}: {outcome.tool_failures}"
+        count = len(outcome.tool_failures)
+        return f"TOOL FAILED {name}: {count} times: {str(outcome.tool_failures[0])[:200]}"
     if outcome.kind != "faulty":
         said = ", ".join(
             f"{f['severity'][0].upper()} {f['rule']}:{place(f).get('line')}" for f in outcome.alarms
