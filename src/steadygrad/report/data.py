@@ -67,6 +67,8 @@ class ReportData:
     """What repeats the run, as typed."""
     folder: str = ""
     """The run folder, for the commands that use the model."""
+    sources: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    """The user's lines around the places findings name: what `quotes.quotes` gives."""
 
     @property
     def scored(self) -> tuple[str, dict[str, Any]] | None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from steadygrad.report.markup import Html, data_script, tag
-from steadygrad.report.scales import Scale, scale_of, tick_text
+from steadygrad.report.scales import Scale, log_limits, scale_of, tick_text
 from steadygrad.report.words import MISSING, number_or_none
 
 WIDTH, HEIGHT = 520.0, 270.0
 LEFT, RIGHT, TOP, BOTTOM = 52.0, 12.0, 12.0, 40.0
+LEGEND = 6
+"""Lines named in a legend; of more the first and the last."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,17 @@ class Mark:
 
 
 @dataclass(frozen=True)
+class Level:
+    """A height worth knowing: a line across the chart, or a shaded band where `high` is given."""
+
+    low: float
+    label: str
+    high: float | None = None
+    look: str = "reference"
+    """reference or limit."""
+
+
+@dataclass(frozen=True)
 class Chart:
     """A line chart: what is drawn, and between which limits (None: from the data)."""
 
@@ -49,27 +62,38 @@ class Chart:
     x_range: tuple[float, float] | None = None
     marks: list[Mark] = field(default_factory=list[Mark])
     note: str = ""
+    log: bool = False
+    """The y axis is logarithmic, whatever the data; what is not positive leaves a gap."""
+    log_x: bool = False
+    """The x axis is logarithmic from 0 on: what happens first has room."""
+    levels: list[Level] = field(default_factory=list[Level])
+    x_names: list[str] = field(default_factory=list[str])
+    """Of x = 1, 2, …, for the tooltips."""
 
 
 def draw(chart: Chart) -> Html:
     """The chart as a figure with legend, or a sentence where there is nothing to draw."""
-    kept = [s for s in chart.series if any(number_or_none(y) is not None for y in s.ys)]
+    series = [_positive(s) for s in chart.series] if chart.log else chart.series
+    kept = [s for s in series if any(number_or_none(y) is not None for y in s.ys)]
     if not kept:
         empty = tag("p", "Nothing to draw: no finite value was measured.", class_="empty")
         return tag("figure", _caption(chart, []), empty, class_="chart card")
     # Raw, spiky lines don't set the limits: the smoothed ones have to stay readable.
     ruling = [s for s in kept if s.look != "faint"] or kept
     finite = [value for s in ruling for y in s.ys if (value := number_or_none(y)) is not None]
-    low, high, log = scale_of(finite, chart.y_range)
-    y = Scale(low, high, HEIGHT - BOTTOM, TOP, log)
+    limits = log_limits(finite, chart.y_range) if chart.log else scale_of(finite, chart.y_range)
+    y = Scale(limits[0], limits[1], HEIGHT - BOTTOM, TOP, limits[2])
     xs = [x for s in kept for x in s.xs] + [mark.x for mark in chart.marks]
     x_low, x_high = chart.x_range or (min(xs), max(xs))
     if x_low == x_high:
         x_low, x_high = x_low - 0.5, x_high + 0.5
-    x = Scale(x_low, x_high, LEFT, WIDTH - RIGHT)
+    offset = 1.0 if chart.log_x else 0.0
+    x = Scale(x_low, x_high, LEFT, WIDTH - RIGHT, chart.log_x, offset)
     body = [
         _clip(chart.key),
+        *(_band(level, y) for level in chart.levels if level.high is not None),
         _axes(chart, x, y),
+        *(_level(level, y) for level in chart.levels if level.high is None),
         *(_mark(mark, x) for mark in chart.marks),
         tag("g", *(_series(s, x, y) for s in kept), clip_path=f"url(#clip-{chart.key})"),
     ]
@@ -94,6 +118,8 @@ def _numbers(chart: Chart, kept: list[Series], x: Scale, y: Scale) -> dict[str, 
         "x": [x.low, x.high, x.start, x.end],
         "y": [y.low, y.high, y.start, y.end],
         "log": y.log,
+        "x_offset": x.offset,
+        "x_names": chart.x_names,
         "percent": chart.percent,
         "name": chart.x_label,
         "series": [
@@ -116,6 +142,9 @@ def _caption(chart: Chart, series: list[Series]) -> Html:
     items = [
         tag("span", tag("i", class_=f"swatch {s.look} tone-{s.tone}"), s.label) for s in series
     ]
+    if len(items) > LEGEND:
+        # So many lines are coloured from the first to the last: both ends tell the rest.
+        items = [items[0], tag("span", "…"), items[-1]]
     legend = tag("span", *items, class_="legend") if len(items) > 1 else None
     return tag("figcaption", tag("h3", chart.title), legend)
 
@@ -145,6 +174,24 @@ def _axes(chart: Chart, x: Scale, y: Scale) -> Html:
     if chart.y_label:
         parts.append(tag("text", chart.y_label, x=LEFT, y=TOP - 1, class_="name start"))
     return tag("g", *parts)
+
+
+def _positive(series: Series) -> Series:
+    ys = [y if (number_or_none(y) or 0.0) > 0 else None for y in series.ys]
+    return replace(series, ys=ys)
+
+
+def _band(level: Level, y: Scale) -> Html:
+    top, base = max(y(level.high or 0.0), TOP), min(y(level.low), HEIGHT - BOTTOM)
+    box = {"x": LEFT, "width": WIDTH - LEFT - RIGHT, "y": top, "height": max(base - top, 0.0)}
+    words = tag("text", level.label, x=WIDTH - RIGHT - 6, y=top + 15, class_="level end")
+    return tag("g", tag("rect", **box, class_="band"), words)
+
+
+def _level(level: Level, y: Scale) -> Html:
+    at = y(level.low)
+    line = tag("line", x1=LEFT, x2=WIDTH - RIGHT, y1=at, y2=at, class_=level.look)
+    return tag("g", line, tag("text", level.label, x=LEFT + 6, y=at - 4, class_="level start"))
 
 
 def _mark(mark: Mark, x: Scale) -> Html:

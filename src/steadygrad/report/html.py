@@ -19,10 +19,14 @@ from steadygrad.report.sections import (
     curves,
     findings,
     header,
+    layers,
+    loop,
     network,
     pictures,
     recipe,
+    signals,
     time,
+    updates,
 )
 
 Section = tuple[str, str, Callable[[ReportData], Html]]
@@ -30,6 +34,10 @@ Section = tuple[str, str, Callable[[ReportData], Html]]
 SECTIONS: tuple[Section, ...] = (
     ("findings", "Findings", findings.draw),
     ("curves", "Learning curves", curves.draw),
+    ("signals", "Inside the network", signals.draw),
+    ("updates", "Updates", updates.draw),
+    ("layers", "Layers", layers.draw),
+    ("loop", "The loop", loop.draw),
     ("classes", "Classes", classes.draw),
     ("confusion", "Confusion", confusion.draw),
     ("calibration", "Calibration", calibration.draw),

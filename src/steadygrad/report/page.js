@@ -61,7 +61,13 @@
     const data = JSON.parse(figure.querySelector("script.numbers").textContent);
     const [xLow, xHigh, xStart, xEnd] = data.x;
     const [yLow, yHigh, yStart, yEnd] = data.y;
-    const toX = (x) => xStart + (x - xLow) / (xHigh - xLow) * (xEnd - xStart);
+    const offset = data.x_offset;
+    const toX = (x) => {
+      const part = offset
+        ? Math.log((x + offset) / (xLow + offset)) / Math.log((xHigh + offset) / (xLow + offset))
+        : (x - xLow) / (xHigh - xLow);
+      return xStart + part * (xEnd - xStart);
+    };
     const toY = (y) => {
       const part = data.log ? Math.log(y / yLow) / Math.log(yHigh / yLow) : (y - yLow) / (yHigh - yLow);
       return yStart + Math.min(Math.max(part, 0), 1) * (yEnd - yStart);
@@ -70,14 +76,25 @@
     svg.append(layer);
     const all = [...new Set(data.series.flatMap((series) => series.xs))].sort((a, b) => a - b);
     if (!all.length) return;
+    const pixels = all.map(toX);
     let at = all.length - 1;
 
-    const point = (index) => {
+    // Of many lines a tooltip names those next to the pointer.
+    const near = (x, height) => {
+      if (data.series.length <= 6) return data.series;
+      const away = (series) => {
+        const value = series.ys[nearest(series.xs, x)];
+        return value === null ? Infinity : Math.abs(toY(value) - height);
+      };
+      return [...data.series].sort((a, b) => away(a) - away(b)).slice(0, 4);
+    };
+    const point = (index, height = yEnd) => {
       at = index;
       const x = all[index];
-      const rows = [line(data.name + " " + x.toLocaleString("en"), true)];
+      const named = data.x_names[x - 1] ? ": " + data.x_names[x - 1] : "";
+      const rows = [line(data.name + " " + x.toLocaleString("en") + named, true)];
       layer.replaceChildren(svgElement("line", { x1: toX(x), x2: toX(x), y1: yEnd, y2: yStart, class: "cursor" }));
-      for (const series of data.series) {
+      for (const series of near(x, height)) {
         const i = nearest(series.xs, x);
         const own = series.xs[i] === x ? "" : " (" + data.name + " " + series.xs[i].toLocaleString("en") + ")";
         rows.push(line(series.label + ": " + word(series.ys[i], data.percent) + own));
@@ -100,8 +117,8 @@
 
     svg.addEventListener("pointermove", (event) => {
       const box = svg.getBoundingClientRect();
-      const pixel = (event.clientX - box.left) / box.width * svg.viewBox.baseVal.width;
-      point(nearest(all, xLow + (pixel - xStart) / (xEnd - xStart) * (xHigh - xLow)));
+      const scale = svg.viewBox.baseVal.width / box.width;
+      point(nearest(pixels, (event.clientX - box.left) * scale), (event.clientY - box.top) * scale);
     });
     svg.addEventListener("pointerleave", leave);
     svg.addEventListener("blur", leave);
@@ -130,6 +147,21 @@
     image.addEventListener("pointerleave", hide);
   };
 
+  const heat = (figure) => {
+    const data = JSON.parse(figure.querySelector("script.numbers").textContent);
+    const body = figure.querySelector("tbody");
+    body.addEventListener("pointermove", (event) => {
+      const cell = event.target.closest("td");
+      const column = cell ? cell.cellIndex - 1 : -1;
+      if (column < 0 || column >= data.steps.length) return hide();
+      const index = cell.parentElement.sectionRowIndex;
+      const rows = [line(data.names[index], true)];
+      rows.push(line("step " + data.steps[column].toLocaleString("en") + ": " + data.rows[index][column]));
+      show(rows, event.clientX, event.clientY);
+    });
+    body.addEventListener("pointerleave", hide);
+  };
+
   const sortable = (table) => {
     const heads = [...table.tHead.rows[0].cells];
     const key = (row, column) => {
@@ -155,6 +187,7 @@
   };
 
   document.querySelectorAll("figure.chart:has(> script.numbers)").forEach(chart);
+  document.querySelectorAll("figure.heat").forEach(heat);
   document.querySelectorAll("figure.bigmatrix").forEach(matrix);
   document.querySelectorAll("table.sortable").forEach(sortable);
 

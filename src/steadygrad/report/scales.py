@@ -12,6 +12,10 @@ SPIKE = 30.0
 """Times the 90th percentile; what lies above is cut off at the top of a chart, and said so."""
 
 
+LOG_REACH = 1e9
+"""Times the median, both ways: what lies further off is cut off a logarithmic axis."""
+
+
 @dataclass(frozen=True)
 class Scale:
     """Data coordinates to pixels along one axis."""
@@ -21,12 +25,14 @@ class Scale:
     start: float
     end: float
     log: bool = False
+    offset: float = 0.0
+    """Added before the logarithm is taken, so that step 0 has a place on the axis."""
 
     def __call__(self, value: float) -> float:
         """The pixel of a value; outside the limits it leaves the plot (and is clipped)."""
         if self.log:
-            floor = self.low * 1e-3
-            part = math.log(max(value, floor) / self.low) / math.log(self.high / self.low)
+            low, high = self.low + self.offset, self.high + self.offset
+            part = math.log(max(value + self.offset, low * 1e-3) / low) / math.log(high / low)
         else:
             part = (value - self.low) / (self.high - self.low)
         # A spike to 1e30 is cut here: browsers draw nothing at all from such a coordinate.
@@ -34,6 +40,8 @@ class Scale:
 
     def ticks(self) -> list[float]:
         """Round values inside the limits, five or so."""
+        if self.offset:
+            return [0.0, *log_ticks(1.0, max(self.high, 2.0))][self.low > 0 :]
         return log_ticks(self.low, self.high) if self.log else ticks(self.low, self.high)
 
 
@@ -75,6 +83,20 @@ def scale_of(
     low = limits[0] if limits[0] is not None else max(low - margin, 0.0 if low >= 0 else -math.inf)
     high = limits[1] if limits[1] is not None else high + margin
     return (low, high, False) if high > low else (low, low + 1.0, False)
+
+
+def log_limits(
+    values: Sequence[float], limits: tuple[float | None, float | None]
+) -> tuple[float, float, bool]:
+    """Low, high and True, for positive values on a logarithmic axis; given limits hold.
+
+    >>> log_limits([0.01, 1.0], (None, 10.0))
+    (0.005, 10.0, True)
+    """
+    middle = sorted(values)[len(values) // 2]
+    low = limits[0] or max(min(values), middle / LOG_REACH) / 2
+    high = limits[1] or min(max(values), middle * LOG_REACH) * 2
+    return low, max(high, low * 10), True
 
 
 def without_spikes(values: Sequence[float]) -> list[float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from steadygrad.record import Finding
 from steadygrad.report.data import ReportData
 from steadygrad.report.markup import Html, tag
+from steadygrad.report.quotes import cut, first_number, place_key
 from steadygrad.report.text import SEVERITIES, place
 from steadygrad.report.words import plural
 
@@ -41,10 +42,10 @@ def draw(data: ReportData) -> Html:
     if not findings:
         words = tag("p", tag("strong", "No findings."), " No rule saw a fault in this run.")
         return tag("div", icon("good"), words, class_="finding card good")
-    return tag("div", *map(_finding, findings), class_="findings")
+    return tag("div", *(_finding(finding, data) for finding in findings), class_="findings")
 
 
-def _finding(finding: Finding) -> Html:
+def _finding(finding: Finding, data: ReportData) -> Html:
     head = tag(
         "h3",
         tag("span", finding.severity, class_="severity"),
@@ -60,8 +61,21 @@ def _finding(finding: Finding) -> Html:
         ("Source", finding.source),
     )
     pairs = [(tag("dt", name), tag("dd", text)) for name, text in rows if text]
-    body = tag("div", head, tag("dl", *pairs))
+    quoted = _quoted(finding, data.sources.get(place_key(finding.where), []))
+    body = tag("div", head, quoted, tag("dl", *pairs))
     return tag("article", icon(finding.severity), body, class_=f"finding card {finding.severity}")
+
+
+def _quoted(finding: Finding, lines: list[str]) -> Html | None:
+    """The user's lines around the place, the one that is meant marked by more than colour."""
+    if not lines:
+        return None
+    rows: list[Html] = []
+    for number, line in enumerate(lines, first_number(finding.where)):
+        meant = number == finding.where.line
+        sign = tag("i", f"{'▸' if meant else ' '}{number:>5}  ", class_="number")
+        rows.append(tag("span", sign, cut(line) + "\n", class_="meant" if meant else None))
+    return tag("pre", tag("code", *rows), class_="source")
 
 
 def label(data: ReportData) -> str:

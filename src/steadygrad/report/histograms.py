@@ -1,0 +1,83 @@
+"""Small histograms through depth: a row a layer, a column a watched step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from steadygrad.report.inside import Layer
+from steadygrad.report.markup import Html, tag
+from steadygrad.report.scales import tick_text
+from steadygrad.report.words import number, number_or_none, shorten
+
+WIDTH, HEIGHT = 120.0, 34.0
+
+
+def draw(found: Sequence[Layer], steps: Sequence[int]) -> Html:
+    """The table of pictures; all of a row share one axis, printed beside it."""
+    heads: list[Html] = [tag("th", "layer", scope="col", class_="name")]
+    heads += [tag("th", f"step {tick_text(step)}", scope="col") for step in steps]
+    rows = [_row(layer, steps) for layer in found]
+    head = tag("thead", tag("tr", *heads))
+    return tag("div", tag("table", head, tag("tbody", *rows), class_="spread"), class_="scroll")
+
+
+def _row(layer: Layer, steps: Sequence[int]) -> Html:
+    ends = [_ends(layer, step) for step in steps]
+    known = [end for end in ends if end]
+    low, high = min(end[0] for end in known), max(end[1] for end in known)
+    if low == high:
+        low, high = low - 0.5, high + 0.5
+    span = f"{number(low, 2)} to {number(high, 2)}"
+    head = tag(
+        "th",
+        tag("code", shorten(layer.name, 30)),
+        tag("span", span, class_="soft"),
+        scope="row",
+        title=layer.name,
+    )
+    cells = [
+        tag("td", _picture(layer, step, end, (low, high)) if end else "")
+        for step, end in zip(steps, ends)
+    ]
+    return tag("tr", head, *cells)
+
+
+def _ends(layer: Layer, step: int) -> tuple[float, float] | None:
+    line = layer.signals.get(step)
+    low = number_or_none(line.values.get("min")) if line else None
+    high = number_or_none(line.values.get("max")) if line else None
+    usable = line is not None and bool(line.histogram) and low is not None and high is not None
+    return (low, high) if usable and low is not None and high is not None else None
+
+
+def _picture(
+    layer: Layer, step: int, ends: tuple[float, float], axis: tuple[float, float]
+) -> Html:
+    shares = layer.signals[step].histogram
+    scale = WIDTH / (axis[1] - axis[0])
+    left = (ends[0] - axis[0]) * scale
+    # A histogram much narrower than its row's axis is still to be seen.
+    bin_width = max((ends[1] - ends[0]) * scale, 2.0) / len(shares)
+    tallest = max(shares) or 1.0
+    path = [f"M{left:.1f} {HEIGHT:g}"]
+    for share in shares:
+        path.append(f"V{HEIGHT - (HEIGHT - 2) * share / tallest:.1f}h{bin_width:.2f}")
+    path.append(f"V{HEIGHT:g}Z")
+    parts = [tag("path", d="".join(path), class_="fill tone-blue")]
+    parts.append(tag("line", x1=0, x2=WIDTH, y1=HEIGHT, y2=HEIGHT, class_="axis"))
+    if axis[0] < 0 < axis[1]:
+        zero = -axis[0] * scale
+        parts.append(tag("line", x1=zero, x2=zero, y1=0, y2=HEIGHT, class_="zero"))
+    words = (
+        f"step {step}: {number(ends[0], 3)} to {number(ends[1], 3)}, "
+        f"mean {number(layer.value(step, 'mean'), 3)}, std {number(layer.value(step, 'std'), 3)}"
+    )
+    return tag(
+        "svg",
+        *parts,
+        viewBox=f"0 0 {WIDTH:g} {HEIGHT:g}",
+        preserveAspectRatio="none",
+        role="img",
+        aria_label=f"Histogram of {layer.name} at {words}",
+        data_tip=words,
+    )
