@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import sysconfig
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -38,6 +40,25 @@ def _is_users(filename: str) -> bool:
     if any(part in name for part in _INSTALLED):
         return False
     return not name.startswith((_OWN, *_LIBRARIES))
+
+
+@contextmanager
+def launcher_passed_over(kept: str = "") -> Iterator[None]:
+    """Inside, the files that led here are nobody's lines: they started our own run, no more.
+
+    `kept` is one that stays the user's all the same: it holds the network that is trained.
+    """
+    frame, files = sys._getframe(1), set[str]()
+    while frame is not None:
+        files.add(frame.f_code.co_filename)
+        frame = frame.f_back
+    hidden = [file for file in files if file != kept and is_users(file)]
+    _users.update(dict.fromkeys(hidden, False))
+    try:
+        yield
+    finally:
+        for file in hidden:
+            _users.pop(file, None)
 
 
 def users_frame(frame: FrameType | None, owner: Any = None) -> FrameType | None:

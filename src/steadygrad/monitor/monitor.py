@@ -12,10 +12,12 @@ import torch
 from torch import Tensor
 
 from steadygrad.monitor.batches import Repetition
+from steadygrad.monitor.calls import Calls
 from steadygrad.monitor.evaluations import Evaluations
 from steadygrad.monitor.gradients import Gradients
 from steadygrad.monitor.inventory import Inventory
 from steadygrad.monitor.loopbook import LoopBook
+from steadygrad.monitor.losses import Losses
 from steadygrad.monitor.observer import Observer
 from steadygrad.monitor.origins import Origins
 from steadygrad.monitor.passes import Passes
@@ -59,7 +61,9 @@ class Monitor:
         self.repetition = Repetition()
         self.observer = Observer(self)
         self.window = Window(self, Tracer(self.observer))
+        self.calls = Calls(self)
         self.passes = Passes(self)
+        self.losses = Losses(self)
         self.writer = Writer(self)
         self.rounds = Rounds(self, period)
         self.taps = Taps(self)
@@ -158,9 +162,9 @@ class Monitor:
         loop.parameters = [row for row in rows if row is not None]
         loop.models = self.inventory.plain_models()
         loop.manual_updates = self.rounds.manual_updates > 0
-        loop.retained_losses = max(self.rounds.retained(), self.observer.carried)
+        loop.retained_losses = max(self.losses.retained(), self.observer.carried)
         loop.retained_where = self.observer.carried_where or loop.backward_where
-        loop.gradient_scaler, loop.compiled = self.taps.scaler, self.taps.compiled
+        loop.gradient_scaler, loop.compiled = self.taps.model.scaler, self.taps.model.compiled
         loop.neighbours = dict(self.writer.neighbours.found)
         loop.batch_period, loop.periods_seen = self.repetition.result()
         self.evaluations.write(loop)

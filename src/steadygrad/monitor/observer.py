@@ -103,7 +103,7 @@ class Observer:
         elif node.parameter is not None and node.name in WEIGHTED:
             data = [t for t, made in zip(inputs, node.inputs) if made == OUTSIDE]
             if data:
-                monitor.passes.data_used(data[0], node.where)
+                monitor.calls.data_used(data[0], node.where)
         node.segment = monitor.passes.segment
         if node.parameter is not None:
             held = monitor.inventory.meet(node.parameter, node.frame, node.module)
@@ -157,13 +157,13 @@ class Observer:
         data, target = bound.get("input"), bound.get("target")
         if not isinstance(data, Tensor):
             return
-        self._monitor.passes.label(data, class_labels(target))
+        self._monitor.calls.label(data, class_labels(target))
         size = data.shape[0] if data.dim() else 1
         accuracy = node.values.get("accuracy")
         if result.requires_grad:
             self.last_accuracy = accuracy
             if "value" in node.values:
-                self._monitor.rounds.add_loss(node.values["value"])
+                self._monitor.losses.add_loss(node.values["value"])
         else:
             self._monitor.evaluations.loss(node.values.get("value", float("nan")), size)
             if accuracy is not None:
@@ -180,7 +180,7 @@ class Observer:
                 self._monitor.evaluations.accuracy(correct, len(result))
                 sides = [v for v in bound.values() if isinstance(v, Tensor)]
                 if len(sides) == 2:
-                    self._monitor.passes.label(sides[0], class_labels(sides[1]))
+                    self._monitor.calls.label(sides[0], class_labels(sides[1]))
         elif node.name in ("getitem", "gather"):
             index = next((v for k, v in bound.items() if k not in ("input", "self")), None)
             picked = index[-1] if isinstance(index, tuple) and len(index) == 2 else index
@@ -188,7 +188,7 @@ class Observer:
             if not isinstance(picked, Tensor) or not isinstance(data, Tensor):
                 return
             if not picked.is_floating_point() and picked.dtype is not torch.bool:
-                self._monitor.passes.label(data, class_labels(picked))
+                self._monitor.calls.label(data, class_labels(picked))
 
     def _carry(self, node: Node, inputs: list[Tensor], result: Tensor) -> None:
         """A sum over steps that still hangs on the graph of earlier ones."""

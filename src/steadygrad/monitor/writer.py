@@ -12,8 +12,8 @@ from steadygrad.monitor.nodes import Naming, Node, layer_keys, operations, signa
 from steadygrad.record import Graph
 
 if TYPE_CHECKING:
+    from steadygrad.monitor.calls import Segment
     from steadygrad.monitor.monitor import Monitor
-    from steadygrad.monitor.passes import Segment
 
 GRAPHS = 24
 """Different graphs of a kind that are written at most."""
