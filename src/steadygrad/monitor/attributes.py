@@ -100,7 +100,9 @@ def attributes_of(name: str, bound: dict[str, Any], module: nn.Module | None) ->
 
 
 def _norm(bound: dict[str, Any], name: str) -> dict[str, Any]:
-    weight = bound.get("weight")
+    weight, bias = bound.get("weight"), bound.get("bias")
+    # A scale fixed on purpose beside a bias that learns (Jordan 2024) is no frozen norm.
+    learns = any(isinstance(each, Tensor) and each.requires_grad for each in (weight, bias))
     training = bound.get("training" if name == "batch_norm" else "use_input_stats", False)
     momentum = bound.get("momentum")
     return {
@@ -108,7 +110,7 @@ def _norm(bound: dict[str, Any], name: str) -> dict[str, Any]:
         "momentum": None if momentum is None else float(momentum),
         "eps": float(bound.get("eps", 1e-5)),
         "has_weight": isinstance(weight, Tensor),
-        "frozen": isinstance(weight, Tensor) and not weight.requires_grad,
+        "frozen": isinstance(weight, Tensor) and not learns,
         "running": isinstance(bound.get("running_mean"), Tensor),
     }
 

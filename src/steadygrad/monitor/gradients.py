@@ -113,7 +113,7 @@ class Gradients:
         dense = [t for t in tensors if t.grad is not None and t.grad.layout is torch.strided]
         grads = dict(zip(map(id, dense), _grad_norms(dense), strict=True))
         made = [t for t in tensors if self.state(t).fresh]
-        wiped = all(self._gone(t, grads.get(id(t))) for t in made)
+        wiped = all(_gone(t, grads.get(id(t)), self.state(t).left) for t in made)
         stale = sum(self.state(t).stale for t in dense)
         self._samples = []
         sizes = dict(zip(map(id, tensors), norms(tensors), strict=True)) if tensors else {}
@@ -129,13 +129,6 @@ class Gradients:
                     self._samples.append((tensor, kept, line))
         self._count_unheld()
         return {"stale": stale > len(dense) / 2 > 0, "wiped": bool(made) and wiped}
-
-    def _gone(self, tensor: Tensor, grad_norm: float | None) -> bool:
-        """Whether what the last backward left was taken away; a true gradient of 0 was not."""
-        grad = tensor.grad
-        if grad is None:
-            return True
-        return grad_norm == 0.0 and self.state(tensor).left != (id(grad), grad._version)
 
     def _count_unheld(self) -> None:
         """Count the update for the weights in use that no optimizer holds."""
@@ -195,6 +188,12 @@ class Gradients:
                 state = self.state(tensor)
                 state.consumed, state.fresh, state.stale = tensor.grad is not None, False, False
         return lines
+
+
+def _gone(tensor: Tensor, grad_norm: float | None, left: tuple[int, int]) -> bool:
+    """Whether what the last backward left was taken away; a true gradient of 0 was not."""
+    grad = tensor.grad
+    return grad is None or (grad_norm == 0.0 and left != (id(grad), grad._version))
 
 
 def _grad_norms(tensors: Sequence[Tensor]) -> list[float]:

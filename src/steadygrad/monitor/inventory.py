@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import weakref
+from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
@@ -124,6 +125,13 @@ class Inventory:
         elif registered and not held.registered:
             held.name, held.registered = name, True
         return held
+
+    def learning(self) -> Iterator[Tensor]:
+        """Every weight met that is still there and learns."""
+        for held in self.held.values():
+            tensor = held.ref()
+            if tensor is not None and tensor.requires_grad:
+                yield tensor
 
     def find(self, tensor: Tensor) -> Held | None:
         """What is known of a weight."""

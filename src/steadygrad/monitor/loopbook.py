@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import weakref
 from collections import deque
+from collections.abc import Iterator
 from statistics import median
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from steadygrad.monitor.lines import here
@@ -74,6 +76,14 @@ class LoopBook:
                 return number, tracked
         self.optimizers.append(Tracked(optimizer, here(optimizer, depth=1)))
         return len(self.optimizers) - 1, self.optimizers[-1]
+
+    def tensors(self) -> Iterator[Tensor]:
+        """Every tensor an optimizer holds."""
+        for tracked in self.optimizers:
+            optimizer = tracked.ref()
+            if optimizer is not None:
+                for group in optimizer.param_groups:
+                    yield from group["params"]
 
     def scheduler(self, scheduler: Any) -> Scheduler:
         """The schedule's record, taken up when it is new."""

@@ -124,11 +124,7 @@ class Monitor:
 
     def fail(self, failure: Exception) -> None:
         """The monitor went wrong: remember why; when it does so again and again, take it out."""
-        trace = failure.__traceback__
-        while trace is not None and trace.tb_next is not None:
-            trace = trace.tb_next
-        where = f" ({trace.tb_frame.f_code.co_name}, line {trace.tb_lineno})" if trace else ""
-        self.failures.append(f"{type(failure).__name__}: {failure}{where}")
+        self.failures.append(f"{type(failure).__name__}: {failure}{_place(failure)}")
         if self.live and len(self.failures) >= MAX_FAILURES:
             self.uninstall()
 
@@ -140,16 +136,8 @@ class Monitor:
 
     def weights(self) -> list[Tensor]:
         """All tensors that learn, of every optimizer and model seen."""
-        found: dict[int, Tensor] = {}
-        for tracked in self.book.optimizers:
-            optimizer = tracked.ref()
-            if optimizer is not None:
-                for group in optimizer.param_groups:
-                    found.update((id(tensor), tensor) for tensor in group["params"])
-        for held in self.inventory.held.values():
-            tensor = held.ref()
-            if tensor is not None and tensor.requires_grad:
-                found[id(tensor)] = tensor
+        found = {id(tensor): tensor for tensor in self.book.tensors()}
+        found.update((id(tensor), tensor) for tensor in self.inventory.learning())
         return list(found.values())
 
     def write_loop(self, finished: bool = False) -> None:
@@ -195,6 +183,13 @@ class Monitor:
         device = next((str(t.device) for t in self.weights()), "cpu")
         machine = {"device": device, "torch": torch.__version__, "threads": torch.get_num_threads()}
         self.sink(Facts(num_parameters=sum(sizes), machine=machine))
+
+
+def _place(failure: Exception) -> str:
+    trace = failure.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f" ({trace.tb_frame.f_code.co_name}, line {trace.tb_lineno})" if trace else ""
 
 
 def _copied(loop: Loop) -> Loop:

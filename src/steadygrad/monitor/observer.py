@@ -82,16 +82,7 @@ class Observer:
         self._monitor.guarded(self._broke, name, bound, error)
 
     def _broke(self, name: str, bound: dict[str, Any], error: Exception) -> None:
-        values: dict[str, float] = {}
-        if name in LOSSES:
-            loss_values(name, bound, None, values)
-        self.exception = {
-            "operation": name,
-            "text": str(error),
-            "attributes": attributes_of(name, bound, self.module_of()),
-            "shapes": {k: list(v.shape) for k, v in bound.items() if isinstance(v, Tensor)},
-            "values": values,
-        }
+        self.exception = broken_operation(name, bound, error, self.module_of())
 
     def noted(
         self, node: Node, bound: dict[str, Any], inputs: list[Tensor], result: Tensor
@@ -120,7 +111,7 @@ class Observer:
         elif not self.stack and is_plain(result):
             self._labels_noted(node, bound, result)
         if follow and result.requires_grad and torch.is_grad_enabled():
-            self._follow_gradient(node, result)
+            follow_gradient(node, result, self.pending)
         if node.name in ("add", "cat", "stack") and not self.stack and result.requires_grad:
             self._carry(node, inputs, result)
 
@@ -140,18 +131,6 @@ class Observer:
         found = counter.add(result, node.channel_dim)
         if found is not None:
             node.values["dead_fraction"], node.values["dead_window"] = found
-
-    def _follow_gradient(self, node: Node, result: Tensor) -> None:
-        values, pending = node.values, self.pending
-
-        def measure_gradient(gradient: Tensor) -> None:
-            numbers = sample(gradient).float()
-            pending.put(values, "grad_rms", numbers.square().mean().sqrt())
-            if not values.get("grad_rms", 0.0) < 1e30:
-                bad = (~torch.isfinite(numbers)).float().mean()
-                pending.put(values, "grad_non_finite", bad)
-
-        result.register_hook(measure_gradient)
 
     def _loss_noted(self, node: Node, bound: dict[str, Any], result: Tensor) -> None:
         data, target = bound.get("input"), bound.get("target")
@@ -201,6 +180,35 @@ class Observer:
         if result.numel() == 1:
             self._sums = {key: kept for key, kept in self._sums.items() if kept[0]() is not None}
             self._sums[id(result)] = (weakref.ref(result), now)
+
+
+def follow_gradient(node: Node, result: Tensor, pending: Pending) -> None:
+    """Measure the gradient of the loss by a result when backward comes by."""
+    values = node.values
+
+    def measure_gradient(gradient: Tensor) -> None:
+        numbers = sample(gradient).float()
+        pending.put(values, "grad_rms", numbers.square().mean().sqrt())
+        if not values.get("grad_rms", 0.0) < 1e30:
+            pending.put(values, "grad_non_finite", (~torch.isfinite(numbers)).float().mean())
+
+    result.register_hook(measure_gradient)
+
+
+def broken_operation(
+    name: str, bound: dict[str, Any], error: Exception, module: nn.Module | None
+) -> dict[str, Any]:
+    """What an operation that raised was given, as plain data."""
+    values: dict[str, float] = {}
+    if name in LOSSES:
+        loss_values(name, bound, None, values)
+    return {
+        "operation": name,
+        "text": str(error),
+        "attributes": attributes_of(name, bound, module),
+        "shapes": {k: list(v.shape) for k, v in bound.items() if isinstance(v, Tensor)},
+        "values": values,
+    }
 
 
 def _decides(node: Node) -> bool:
