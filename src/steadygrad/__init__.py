@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from steadygrad.nn.fold import fold
     from steadygrad.nn.initialize import initialize
     from steadygrad.predict import Predictor
+    from steadygrad.preflight import Preflight, check
     from steadygrad.preprocess import Preprocess
     from steadygrad.recipes import resolve
     from steadygrad.record import Finding, Recipe, Record
@@ -39,12 +40,14 @@ _PLACES = {
     "Images": "images.dataset",
     "InputError": "errors",
     "Predictor": "predict",
+    "Preflight": "preflight",
     "Preprocess": "preprocess",
     "Recipe": "record",
     "Record": "record",
     "SteadygradError": "errors",
     "Watching": "watch",
     "build": "build",
+    "check": "preflight",
     "evaluate": "evaluate",
     "export": "export",
     "fold": "nn.fold",
@@ -68,12 +71,14 @@ __all__ = [
     "Images",
     "InputError",
     "Predictor",
+    "Preflight",
     "Preprocess",
     "Recipe",
     "Record",
     "SteadygradError",
     "Watching",
     "build",
+    "check",
     "evaluate",
     "export",
     "fold",

@@ -40,8 +40,8 @@ CONVNETS_WITH_NORMS = ("fast",)
 """Networks the Muon recipe was measured on."""
 
 
-def resolve(recipe: Recipe, images: Images) -> Recipe:
-    """Fill in everything the recipe leaves open, for these pictures.
+def resolve(recipe: Recipe, images: Images, num_images: int = 0) -> Recipe:
+    """Fill in everything the recipe leaves open, for these pictures or (num_images) more like them.
 
     >>> from steadygrad.images.dataset import load_images
     >>> chosen = resolve(Recipe(lr=0.1), load_images("digits"))
@@ -49,7 +49,7 @@ def resolve(recipe: Recipe, images: Images) -> Recipe:
     ('fast', 0.1, 64, 'none')
     """
     recipe = recipe.replace(image_size=images.size, channels=images.channels, resize=images.how)
-    return _resolve(recipe, len(images.train))
+    return _resolve(recipe, num_images or len(images.train))
 
 
 def _resolve(recipe: Recipe, num_images: int) -> Recipe:

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from steadygrad.record import Finding, Where
-from steadygrad.watch.ledger import Ledger, at_least, shown
+from steadygrad.judging.ledger import Ledger, at_least, shown
 
 
 def finding(rule="dead-relu", severity="error", step=3, line=7, **fields):

@@ -10,7 +10,7 @@ from torch import nn
 import steadygrad
 from steadygrad.errors import InputError, SteadygradError
 from steadygrad.record import Where
-from steadygrad.watch.ledger import shown
+from steadygrad.judging.ledger import shown
 
 
 @pytest.fixture

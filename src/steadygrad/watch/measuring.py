@@ -9,9 +9,9 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from steadygrad.judging.judge import failure_text
 from steadygrad.record import Finding, Record, RecordWriter
 from steadygrad.record.store import LISTS, Line
-from steadygrad.watch.judge import failure_text
 
 if TYPE_CHECKING:
     from steadygrad.monitor import Monitor

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from steadygrad.errors import SteadygradError
+from steadygrad.judging.judge import failure_text
+from steadygrad.judging.ledger import at_least
 from steadygrad.record import Finding
 from steadygrad.watch import program, tracebacks, words
 from steadygrad.watch.importing import AfterImport
-from steadygrad.watch.judge import failure_text
-from steadygrad.watch.ledger import at_least
 from steadygrad.watch.program import NotRunnable, Program
 from steadygrad.watch.session import FOUND, Options, Session, Stop, set_current
 from steadygrad.watch.spawned import Spawning

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from steadygrad.judging.judge import Judge
+from steadygrad.judging.ledger import at_least
 from steadygrad.record import Finding, Record
-from steadygrad.watch.judge import Judge
-from steadygrad.watch.ledger import at_least
 from steadygrad.watch.measuring import Measuring
 
 FOUND = 3

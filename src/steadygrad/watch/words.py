@@ -9,11 +9,11 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from steadygrad.judging.ledger import is_explained
 from steadygrad.record import Finding
 from steadygrad.report.markup import visible
 from steadygrad.report.text import WIDTH, place
 from steadygrad.report.words import percent, plural
-from steadygrad.watch.ledger import is_explained
 
 if TYPE_CHECKING:
     from steadygrad.watch.session import Session

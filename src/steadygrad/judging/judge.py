@@ -10,9 +10,9 @@ from contextlib import suppress
 
 from steadygrad import rules
 from steadygrad.errors import choose
+from steadygrad.judging.ledger import Ledger
 from steadygrad.record import Finding, Record
 from steadygrad.rules.framework import name_of
-from steadygrad.watch.ledger import Ledger
 
 ALWAYS_JUDGED = 3
 """Watched steps after which the rules are asked whatever it costs: most faults show at once."""
