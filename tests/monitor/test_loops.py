@@ -330,3 +330,34 @@ def test_scaled_losses_are_told_unscaled():
     record = watch(work)
     assert [step.loss for step in record.steps] == pytest.approx(losses)
     assert record.loop.gradient_scaler
+
+
+@pytest.mark.parametrize("clear", [True, False])
+def test_gradients_never_cleared_by_hand_are_stale(clear):
+    def work():
+        w = torch.randn(6, 2, requires_grad=True)
+        for _ in range(10):
+            F.cross_entropy(X @ w, Y).backward()
+            with torch.no_grad():
+                w -= 0.01 * w.grad
+            if clear:
+                w.grad = None
+
+    (line,) = watch(work).loop.optimizers
+    assert line.name == "manual"
+    assert line.watched >= 7
+    assert line.stale == (0 if clear else line.watched)
+
+
+def test_a_second_phase_is_watched_from_its_beginning():
+    def work():
+        model = net()
+        for _ in range(2):
+            opt = torch.optim.SGD(model.parameters(), lr=0.01)
+            for _ in range(40):
+                opt.zero_grad()
+                F.cross_entropy(model(X), Y).backward()
+                opt.step()
+
+    steps = {line.step for line in watch(work, period=0).parameter_signals}
+    assert {41, 42} <= steps

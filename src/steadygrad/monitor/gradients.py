@@ -104,6 +104,11 @@ class Gradients:
             state.fresh, state.version, state.updates = True, tensor._version, self.updates
             state.left = (id(grad), grad._version)
 
+    def is_stale(self, tensors: Sequence[Tensor]) -> bool:
+        """Whether most gradients hold, besides the last backward's, what an update had used."""
+        states = [self.state(tensor).stale for tensor in tensors if tensor.grad is not None]
+        return sum(states) > len(states) / 2
+
     def before_update(self, optimizer: Any, number: int, step: int) -> dict[str, bool]:
         """Measure gradients and weights right before a watched update.
 

@@ -64,6 +64,8 @@ class LoopBook:
         self.schedulers: list[tuple[weakref.ref[Any], Scheduler]] = []
         self.loaders: list[tuple[weakref.ref[Any], Loader]] = []
         self.current_loader: Loader | None = None
+        self.manual: Optimizer | None = None
+        """Stands for updates by hand."""
         self.loop = Loop()
 
     def optimizer(self, optimizer: torch.optim.Optimizer) -> tuple[int, Tracked]:
@@ -84,6 +86,15 @@ class LoopBook:
             if optimizer is not None:
                 for group in optimizer.param_groups:
                     yield from group["params"]
+
+    def by_hand(self, stale: bool) -> None:
+        """A watched round of a loop that changes its weights without an optimizer."""
+        if self.manual is None:
+            self.manual = Optimizer("manual")
+        self.manual.watched += 1
+        self.manual.steps += 1
+        self.manual.stale += stale
+        self.manual.where = self.manual.step_where = self.loop.backward_where
 
     def scheduler(self, scheduler: Any) -> Scheduler:
         """The schedule's record, taken up when it is new."""
@@ -149,6 +160,8 @@ class LoopBook:
         for ref, line in self.schedulers:
             self._refresh_scheduler(ref(), line)
         self.loop.optimizers = [tracked.line for tracked in self.optimizers]
+        if self.manual is not None:
+            self.loop.optimizers.append(self.manual)
         self.loop.schedulers = [line for _, line in self.schedulers]
         self.loop.loaders = [line for _, line in self.loaders]
         return self.loop

@@ -150,7 +150,8 @@ class Monitor:
         loop.parameters = [row for row in rows if row is not None]
         loop.models = self.inventory.plain_models()
         loop.manual_updates = self.rounds.manual_updates > 0
-        loop.retained_losses = max(self.losses.retained(), self.observer.carried)
+        retained = max(self.losses.retained(), self.observer.carried)
+        loop.retained_losses = max(loop.retained_losses, retained)
         loop.retained_where = self.observer.carried_where or loop.backward_where
         loop.gradient_scaler, loop.compiled = self.taps.model.scaler, self.taps.model.compiled
         loop.neighbours = dict(self.writer.neighbours.found)

@@ -69,6 +69,9 @@ class Rounds:
         self._silent += 1
         if not monitor.book.optimizers:
             self._versions = {id(t): t._version for t in monitor.weights()}
+            if accumulates and monitor.window.watching and self.manual_updates:
+                monitor.book.by_hand(monitor.gradients.is_stale(monitor.weights()))
+            monitor.gradients.updates += 1
             self._close(None, counts=True)
         elif self._silent > SILENT_BACKWARDS:
             self._close(None, counts=False)
@@ -117,9 +120,22 @@ class Rounds:
         if self._primary is None:
             self._primary = number
         self._others = 0 if number == self._primary else self._others + 1
-        if self._others >= ANOTHER_LEADS:
+        if self._others >= ANOTHER_LEADS or self._succeeds(number):
             self._primary, self._others = number, 0
         return number == self._primary
+
+    def _succeeds(self, number: int) -> bool:
+        """Whether an optimizer takes the leading one's place: that one is gone, or its weights'."""
+        if number == self._primary or self._primary is None:
+            return False
+        book = self._monitor.book
+        old, new = (book.optimizers[n].ref() for n in (self._primary, number))
+        if old is None or new is None:
+            return old is None
+        if book.optimizers[number].line.steps > 1:
+            return False
+        held = {id(t) for group in old.param_groups for t in group["params"]}
+        return any(id(t) in held for group in new.param_groups for t in group["params"])
 
     def _close(self, tracked: Tracked | None, counts: bool) -> None:
         """A round is over: write it, and decide whether the next one is watched."""

@@ -57,6 +57,11 @@ CHOICES: dict[str, tuple[str, ...]] = {
         "kaiming-uniform",
         "orthogonal",
         "dirac",
+        "identity",
+        "random-walk",
+        "lsuv",
+        "krahenbuhl",
+        "patch-whitening",
     ),
     "optimizer": (
         "auto",

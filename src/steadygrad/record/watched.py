@@ -167,6 +167,7 @@ class Optimizer:
     """One optimizer, its groups and how it is treated."""
 
     name: str
+    """Its class; "manual" stands for updates by hand, of which only `stale` is known."""
     where: Where = field(default_factory=Where)
     """The user's line that made it."""
     groups: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
@@ -262,7 +263,7 @@ class Loop:
     evaluation_where: Where = field(default_factory=Where)
     """The user's line that calls the model there."""
     retained_losses: int = 0
-    """Old loss tensors that are kept with their graph."""
+    """Old loss tensors that were kept with their graph at a time, at most."""
     retained_where: Where = field(default_factory=Where)
     """The user's line that adds a loss with its graph to a running total, or calls backward."""
     neighbours: dict[str, float] = field(default_factory=dict[str, float])
