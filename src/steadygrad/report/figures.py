@@ -165,6 +165,8 @@ def _axes(chart: Chart, x: Scale, y: Scale) -> Html:
         parts.append(tag("text", text, x=LEFT - 7, y=at + 4, class_="tick end"))
     base = HEIGHT - BOTTOM
     for value in x.ticks():
+        if chart.x_names and value != round(value):
+            continue
         at = x(value)
         parts.append(tag("line", x1=at, x2=at, y1=base, y2=base + 4, class_="axis"))
         parts.append(tag("text", tick_text(value), x=at, y=base + 17, class_="tick middle"))
@@ -184,14 +186,14 @@ def _positive(series: Series) -> Series:
 def _band(level: Level, y: Scale) -> Html:
     top, base = max(y(level.high or 0.0), TOP), min(y(level.low), HEIGHT - BOTTOM)
     box = {"x": LEFT, "width": WIDTH - LEFT - RIGHT, "y": top, "height": max(base - top, 0.0)}
-    words = tag("text", level.label, x=WIDTH - RIGHT - 6, y=top + 15, class_="level end")
+    words = tag("text", level.label, x=WIDTH - RIGHT - 6, y=top + 15, class_="standard end")
     return tag("g", tag("rect", **box, class_="band"), words)
 
 
 def _level(level: Level, y: Scale) -> Html:
     at = y(level.low)
     line = tag("line", x1=LEFT, x2=WIDTH - RIGHT, y1=at, y2=at, class_=level.look)
-    return tag("g", line, tag("text", level.label, x=LEFT + 6, y=at - 4, class_="level start"))
+    return tag("g", line, tag("text", level.label, x=LEFT + 6, y=at - 4, class_="standard start"))
 
 
 def _mark(mark: Mark, x: Scale) -> Html:

@@ -14,6 +14,8 @@ from steadygrad.report.words import MISSING, plural, shorten
 LEVELS = 9
 LABELS = 6
 """Steps named above the columns."""
+NAME = 20
+"""Characters of a layer's name: its end tells layers apart, so it is cut in the middle."""
 REACH = 1e4
 """Times the median, both ways: sizes further off share the end of the colours."""
 
@@ -79,7 +81,7 @@ def _row(heat: Heat, index: int) -> Html:
     cells = [tag("td", class_=_level(heat, value)) for value in row]
     last = next((value for value in reversed(row) if value is not None), None)
     words = MISSING if last is None else _word(heat, last)
-    head = tag("th", tag("code", shorten(name, 30)), scope="row", title=name)
+    head = tag("th", tag("code", shorten(name, NAME)), scope="row", title=name)
     return tag("tr", head, *cells, tag("td", words, class_="number"))
 
 
@@ -100,8 +102,12 @@ def _word(heat: Heat, value: float) -> str:
 def _head(steps: list[int]) -> Html:
     every = math.ceil(len(steps) / LABELS)
     heads = [tag("th", "layer \\ step", scope="col")]
-    for at in range(0, len(steps), every):
-        span = min(every, len(steps) - at)
+    starts = list(range(0, len(steps), every))
+    if len(starts) > 1 and len(steps) - starts[-1] < 0.7 * every:
+        # The last label would have no room of its own.
+        starts.pop()
+    for at, end in zip(starts, [*starts[1:], len(steps)]):
+        span = end - at
         heads.append(tag("th", tick_text(steps[at]), scope="col", colspan=span, class_="step"))
     heads.append(tag("th", "last", scope="col", class_="number"))
     return tag("thead", tag("tr", *heads))

@@ -10,6 +10,10 @@ from steadygrad.report.scales import tick_text
 from steadygrad.report.words import number, number_or_none, shorten
 
 WIDTH, HEIGHT = 120.0, 34.0
+THIN = 2.5
+"""Pixels under which a histogram is drawn as one bar."""
+CUT = 1.8
+"""Times the second highest bar: what is higher is cut."""
 
 
 def draw(found: Sequence[Layer], steps: Sequence[int]) -> Html:
@@ -50,23 +54,11 @@ def _ends(layer: Layer, step: int) -> tuple[float, float] | None:
     return (low, high) if usable and low is not None and high is not None else None
 
 
-def _picture(
-    layer: Layer, step: int, ends: tuple[float, float], axis: tuple[float, float]
-) -> Html:
-    shares = layer.signals[step].histogram
-    scale = WIDTH / (axis[1] - axis[0])
-    left = (ends[0] - axis[0]) * scale
-    # A histogram much narrower than its row's axis is still to be seen.
-    bin_width = max((ends[1] - ends[0]) * scale, 2.0) / len(shares)
-    tallest = max(shares) or 1.0
-    path = [f"M{left:.1f} {HEIGHT:g}"]
-    for share in shares:
-        path.append(f"V{HEIGHT - (HEIGHT - 2) * share / tallest:.1f}h{bin_width:.2f}")
-    path.append(f"V{HEIGHT:g}Z")
-    parts = [tag("path", d="".join(path), class_="fill tone-blue")]
+def _picture(layer: Layer, step: int, ends: tuple[float, float], axis: tuple[float, float]) -> Html:
+    parts = _bars(layer.signals[step].histogram, ends, axis)
     parts.append(tag("line", x1=0, x2=WIDTH, y1=HEIGHT, y2=HEIGHT, class_="axis"))
     if axis[0] < 0 < axis[1]:
-        zero = -axis[0] * scale
+        zero = -axis[0] * WIDTH / (axis[1] - axis[0])
         parts.append(tag("line", x1=zero, x2=zero, y1=0, y2=HEIGHT, class_="zero"))
     words = (
         f"step {step}: {number(ends[0], 3)} to {number(ends[1], 3)}, "
@@ -81,3 +73,26 @@ def _picture(
         aria_label=f"Histogram of {layer.name} at {words}",
         data_tip=words,
     )
+
+
+def _bars(
+    shares: Sequence[float], ends: tuple[float, float], axis: tuple[float, float]
+) -> list[Html]:
+    scale = WIDTH / (axis[1] - axis[0])
+    left, width = (ends[0] - axis[0]) * scale, (ends[1] - ends[0]) * scale
+    if width < THIN:
+        # All (nearly) the same number: one bar that can be seen.
+        box = {"x": left + (width - THIN) / 2, "y": 2.0, "width": THIN, "height": HEIGHT - 2}
+        return [tag("rect", **box, class_="fill tone-blue")]
+    bin_width = width / len(shares)
+    ranked = sorted(shares)
+    # The zeros after a ReLU must not flatten all the rest.
+    tallest = min(ranked[-1], CUT * ranked[-2]) or 1.0
+    path, cuts = [f"M{left:.1f} {HEIGHT:g}"], list[Html]()
+    for index, share in enumerate(shares):
+        path.append(f"V{HEIGHT - (HEIGHT - 2) * min(share / tallest, 1):.1f}h{bin_width:.2f}")
+        if share > tallest:
+            x = left + index * bin_width
+            cuts.append(tag("line", x1=x - 1, x2=x + bin_width + 1, y1=9, y2=6, class_="cut"))
+    path.append(f"V{HEIGHT:g}Z")
+    return [tag("path", d="".join(path), class_="fill tone-blue"), *cuts]

@@ -35,13 +35,16 @@ class Layer:
         return self.operation.where.parameter is not None and self.operation.name not in NORMS
 
     def value(self, step: int, key: str) -> float | None:
-        """One number; None where it was not measured."""
+        """One number; None where it was not measured. Shares among NaN are NaN themselves."""
         line = self.signals.get(step)
-        return line.values.get(key) if line else None
+        if line is None:
+            return None
+        broken = not math.isfinite(line.values["std"])
+        return math.nan if broken and key.endswith("_fraction") else line.values.get(key)
 
     def last(self, key: str) -> float | None:
         """The latest number measured."""
-        values = (self.signals[step].values.get(key) for step in sorted(self.signals, reverse=True))
+        values = (self.value(step, key) for step in sorted(self.signals, reverse=True))
         return next((value for value in values if value is not None), None)
 
     def values(self, key: str) -> list[float]:
@@ -113,6 +116,11 @@ def grid(found: Sequence[Layer], key: str, max_rows: int, max_columns: int) -> G
     return Grid([layer.name for layer in kept], steps, rows, len(chosen) - len(kept))
 
 
+def _is_finite(layer: Layer, step: int, key: str) -> bool:
+    value = layer.value(step, key)
+    return value is not None and math.isfinite(value)
+
+
 def _has(layer: Layer, step: int, key: str) -> bool:
     return key in layer.signals[step].values
 
@@ -131,12 +139,14 @@ def through_depth(found: Sequence[Layer], key: str) -> tuple[list[Layer], list[i
     """The layers a picture through depth shows, and up to three steps: first, middle, last."""
     weighted = [layer for layer in found if layer.has_weight and layer.values(key)]
     chosen = weighted if len(weighted) >= ENOUGH else [one for one in found if one.values(key)]
-    steps = sorted({step for layer in chosen for step in layer.signals if _has(layer, step, key)})
+    measured = {step for layer in chosen for step in layer.signals if _has(layer, step, key)}
+    # After a break there is nothing to see: NaN has no height.
+    steps = [step for step in sorted(measured) if any(_is_finite(one, step, key) for one in chosen)]
     return chosen, [steps[index] for index in evenly(len(steps), 3)] if steps else []
 
 
 def with_histograms(found: Sequence[Layer], max_rows: int) -> tuple[list[Layer], list[int]]:
-    """The layers with histograms (an even choice), and up to four steps at which they were taken."""
+    """The layers with histograms (an even choice), and up to four of the steps that have them."""
     chosen = [layer for layer in found if any(s.histogram for s in layer.signals.values())]
     counts: dict[int, int] = {}
     for layer in chosen:

@@ -22,9 +22,7 @@ def first_number(where: Where) -> int:
     return max(1, (where.line or 1) - CONTEXT)
 
 
-def quotes(
-    findings: Iterable[Finding], read: Callable[[str, int], str]
-) -> dict[str, list[str]]:
+def quotes(findings: Iterable[Finding], read: Callable[[str, int], str]) -> dict[str, list[str]]:
     """The lines around each finding's place, as `ReportData.sources` takes them.
 
     `read(file, number)` gives one line, empty where there is none: `linecache.getline` does.
@@ -40,7 +38,8 @@ def quotes(
         if not where.file or not where.line or key in found:
             continue
         lines = [
-            read(where.file, number) for number in range(first_number(where), where.line + CONTEXT + 1)
+            read(where.file, number)
+            for number in range(first_number(where), where.line + CONTEXT + 1)
         ]
         while lines and not lines[-1].strip():
             lines.pop()

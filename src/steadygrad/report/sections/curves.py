@@ -15,6 +15,8 @@ from steadygrad.report.tables import numeric, numeric_head, table
 from steadygrad.report.words import count, duration, number, number_or_none, percent
 
 MAX_MARKS = 24
+OTHER_SCALE = 10.0
+"""Times the largest training loss; where every validation loss is above, one axis shows neither."""
 
 
 def draw(data: ReportData) -> Html:
@@ -23,7 +25,13 @@ def draw(data: ReportData) -> Html:
     if not record.steps and not record.epochs:
         return tag("p", "Nothing was trained: there is no step to draw.", class_="empty card")
     marks = _marks(record)
-    charts = [loss(record, marks), accuracy(record), learning_rate(record), gradient(record)]
+    charts = [
+        loss(record, marks),
+        held_out_loss(record),
+        accuracy(record),
+        learning_rate(record),
+        gradient(record),
+    ]
     # One axis for all: what happens at the same step stands at the same place.
     span = (0.0, float(max(_last_step(record), 1)))
     same = [replace(chart, x_range=span) for chart in charts if chart]
@@ -40,13 +48,32 @@ def loss(record: Record, marks: list[Mark]) -> Chart:
     series = [Series("raw", *raw, tone="blue", look="faint")]
     name = "training" if window == 1 else f"training, mean of {window} steps"
     series.append(Series(name, *mean, tone="blue"))
-    series.append(_by_epoch(record, "val_loss", "validation", "orange"))
+    if not _other_scale(record):
+        series.append(_by_epoch(record, "val_loss", "validation", "orange"))
     broken = first_not_finite(record.steps)
     note = "Training loss is what was minimised, label smoothing and mixing included."
     if broken is not None:
         note = f"The training loss is not a finite number from step {count(broken)} on."
         marks = [*marks, Mark(broken, "NaN", f"step {broken}: the loss is not finite")]
     return Chart("loss", "Loss", series, "step", marks=marks, note=note)
+
+
+def held_out_loss(record: Record) -> Chart | None:
+    """Validation loss alone, where it is on another scale than the training loss."""
+    if not _other_scale(record):
+        return None
+    note = (
+        "On an axis of its own: it is far from the training loss in size, as a sum over pictures "
+        "is from their mean."
+    )
+    series = [_by_epoch(record, "val_loss", "validation", "orange")]
+    return Chart("val-loss", "Validation loss", series, "step", note=note)
+
+
+def _other_scale(record: Record) -> bool:
+    train = [v for step in record.steps if (v := number_or_none(step.loss)) is not None]
+    held_out = [v for e in record.epochs if (v := number_or_none(e.val_loss)) is not None]
+    return bool(train) and bool(held_out) and min(held_out) > OTHER_SCALE * max(train)
 
 
 def accuracy(record: Record) -> Chart | None:

@@ -9,12 +9,22 @@ from steadygrad.report.data import ReportData
 from steadygrad.report.markup import Html, tag
 from steadygrad.report.measure import best_epoch, confused_pairs, majority_fraction
 from steadygrad.report.scales import ticks
+from steadygrad.report.sections import watched
 from steadygrad.report.text import verdict
 from steadygrad.report.words import count, duration, number, number_or_none, percent, short_count
 
 
 def draw(data: ReportData) -> Html:
     """Name of the data, the verdict in words, the numbers everybody asks for."""
+    if watched.is_watched_script(data):
+        return tag(
+            "header",
+            tag("p", "Report of a watched run", class_="kicker"),
+            tag("h1", tag("bdi", data.title)),
+            tag("p", watched.subtitle(data), class_="subtitle"),
+            watched.verdict(data),
+            _grid(watched.cards(data)),
+        )
     split, evaluation = data.scored or ("test", {})
     accuracy = number_or_none(evaluation.get("accuracy"))
     sentence = verdict(split, evaluation or None) + "."
@@ -126,6 +136,10 @@ def _cards(data: ReportData) -> Html:
         ("Speed", count(summary.get("images_per_second")), f"images/s {threads}".strip()),
         ("Export parity", percent(agreement), off or "no proof"),
     ]
+    return _grid(cards)
+
+
+def _grid(cards: list[tuple[str, str, str]]) -> Html:
     return tag("dl", *(_card(*card) for card in cards if card[1] != "–"), class_="cards")
 
 

@@ -90,5 +90,3 @@ def _sorted_as(value: float | None) -> float:
     if value is None:
         return -1e300
     return value if math.isfinite(value) else 1e300
-
-

@@ -191,13 +191,7 @@ def _habits(loop: Loop) -> Html | None:
         loop.manual_updates and "Weights are changed by hand, without an optimizer.",
         loop.gradient_scaler and "Gradients are scaled (mixed precision).",
         loop.compiled and "The model is compiled; watched steps ran eagerly.",
-        loop.evaluation_runs
-        and f"Evaluated {plural(loop.evaluation_runs, 'time')} while it trained"
-        + (
-            f", {count(loop.evaluation_runs_training)} of them with the model in training mode."
-            if loop.evaluation_runs_training
-            else "."
-        ),
+        _evaluations(loop),
         loop.backwards
         and f"{plural(loop.backwards, 'backward')}, {plural(loop.zero_grads, 'call')} of "
         "zero_grad.",
@@ -205,5 +199,14 @@ def _habits(loop: Loop) -> Html | None:
         and f"The script ended with {loop.exception.get('type', 'an exception')}: "
         f"{str(loop.exception.get('text', ''))[:300]}",
     ]
-    said = [tag("li", text) for text in words if isinstance(text, str)]
+    said = [tag("li", str(text)) for text in words if text]
     return _card("Seen besides", "", tag("ul", *said, class_="plain")) if said else None
+
+
+def _evaluations(loop: Loop) -> str:
+    if not loop.evaluation_runs:
+        return ""
+    words = f"Evaluated {plural(loop.evaluation_runs, 'time')} while it trained"
+    if loop.evaluation_runs_training:
+        words += f", {count(loop.evaluation_runs_training)} of them in training mode"
+    return f"{words}."

@@ -12,11 +12,13 @@ from steadygrad.report.figures import draw as draw_chart
 from steadygrad.report.heat import Heat
 from steadygrad.report.inside import Layer
 from steadygrad.report.markup import Html, tag
-from steadygrad.report.words import number, percent
+from steadygrad.report.words import number, percent, plural
 
 MAX_ROWS = 60
 MAX_COLUMNS = 40
 MAX_HISTOGRAMS = 40
+FEW_ZEROS = 1e-3
+"""Share of zeros that a layer has by chance."""
 OFF_CENTRE = 3.0
 """Standard deviations of mean at which the colours end."""
 SHARES = (
@@ -24,19 +26,19 @@ SHARES = (
         "dead_fraction",
         "Dead units",
         "Share of a layer's units that were zero for every one of the last examples: they pass "
-        "nothing on and learn nothing. Healthy: pale, under 10 %; a row that turns dark has died.",
+        "nothing on and learn nothing. Healthy: faint, under 10 %; a row of full colour has died.",
     ),
     (
         "saturated_fraction",
         "Saturated units",
         "Share of outputs at the flat ends of tanh or sigmoid, where the gradient is near zero. "
-        "Healthy: pale, well under half, above all at the first steps.",
+        "Healthy: faint, well under half, above all at the first steps.",
     ),
     (
         "zero_fraction",
         "Zeros",
-        "Share of outputs that are exactly zero. Healthy: about half after a ReLU, none elsewhere; "
-        "all zeros means that nothing passes.",
+        "Share of outputs that are exactly zero; layers without any are left out. Healthy: about "
+        "half after a ReLU; all zeros means that nothing passes.",
     ),
 )
 """Statistic, title, how to read it."""
@@ -92,6 +94,8 @@ def _profile(found: Sequence[Layer], key: str, words: tuple[str, str, str]) -> C
     has_weight = all(layer.has_weight for layer in layers)
     label = "layer with weights, first to last" if has_weight else "layer, first to last"
     names = [layer.name for layer in layers]
+    if any(layer.value(step, key) == 0 for layer in layers for step in steps):
+        words = (*words[:2], f"{words[2]} A missing point is exactly zero.")
     anchor, title, note = words
     return Chart(anchor, title, series, label, note=note, log=True, x_names=names)
 
@@ -104,7 +108,8 @@ def _histograms(found: Sequence[Layer]) -> Html | None:
     note = (
         "One histogram per layer and step; a row shares one axis, whose ends stand under the name, "
         "with a line at zero. Healthy: one hump of similar width in every layer. A spike at zero, "
-        "all at the two ends, or a width that changes a lot from layer to layer is not."
+        "all at the two ends, or a width that changes a lot from layer to layer is not. "
+        "A bar with a gap near its top is cut: it is higher."
     )
     body = histograms.draw(layers, steps)
     summary = tag("summary", title)
@@ -122,7 +127,7 @@ def _sizes(found: Sequence[Layer]) -> Html:
 def _gradients(found: Sequence[Layer]) -> Html:
     note = (
         "RMS of the gradient by each layer's output over the steps. Healthy: similar colours from "
-        "top to bottom, slowly paler as the loss falls; white rows get no gradient."
+        "top to bottom, slowly fainter as the loss falls; the faintest rows get hardly any or none."
     )
     return _log_map(found, "grad_rms", "Size of the gradient over time", note)
 
@@ -131,11 +136,11 @@ def _log_map(found: Sequence[Layer], key: str, title: str, note: str) -> Html:
     grid = inside.grid(found, key, MAX_ROWS, MAX_COLUMNS)
     part, low, high = heat.log_part(grid)
     ends = (number(low, 2), number(high, 2))
-    return heat.draw(Heat(title, note, grid, part, _three_digits, ends))
+    return heat.draw(Heat(title, note, grid, part, _digits, ends))
 
 
-def _three_digits(value: float) -> str:
-    return number(value, 3)
+def _digits(value: float) -> str:
+    return number(value, 2)
 
 
 def _means(found: Sequence[Layer]) -> Html:
@@ -156,7 +161,7 @@ def _means(found: Sequence[Layer]) -> Html:
     def part(value: float) -> float:
         return value / OFF_CENTRE
 
-    return heat.draw(Heat("Off centre", note, grid, part, _three_digits, ends, signed=True))
+    return heat.draw(Heat("Off centre", note, grid, part, _digits, ends, signed=True))
 
 
 def _in_stds(mean: float | None, std: float | None) -> float | None:
@@ -169,10 +174,15 @@ def _in_stds(mean: float | None, std: float | None) -> float | None:
 
 
 def _shares(found: Sequence[Layer]) -> list[Html]:
-    maps: list[Html] = []
+    maps, none = list[Html](), list[str]()
     for key, title, note in SHARES:
         grid = inside.grid(found, key, MAX_ROWS, MAX_COLUMNS)
-        if key == "zero_fraction" and not any(value > 0 for value in grid.finite):
+        if key == "zero_fraction":
+            some = [layer for layer in found if max(layer.values(key), default=0.0) > FEW_ZEROS]
+            grid = inside.grid(some or found, key, MAX_ROWS, MAX_COLUMNS)
+        if not any(value > 0 for value in grid.finite):
+            if grid.finite:
+                none.append(f"{title}: none in any of {plural(len(grid.names), 'layer')}.")
             continue
         maps.append(heat.draw(Heat(title, note, grid, float, percent, ("0 %", "100 %"))))
-    return maps
+    return [*maps, tag("p", " ".join(none), class_="card")] if none else maps

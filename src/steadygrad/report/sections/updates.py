@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from statistics import median
 
@@ -16,7 +17,7 @@ from steadygrad.report.words import number, plural
 MAX_WEIGHTS = 40
 MAX_STEPS = 120
 HEALTHY = (1e-4, 3e-2)
-"""Update by weight, RMS by RMS, of runs that learn; docs and source: the rules on learning rates."""
+"""Of runs that learn: how much an update changes a weight, by the weight's size (RMS by RMS)."""
 REFERENCE = 1e-3
 LIMITS = (1e-5, 1e-1)
 """Outside of these the learning rate is almost surely wrong."""
@@ -28,9 +29,12 @@ DEPTHS = 8
 def draw(data: ReportData) -> Html:
     """The ratios of all weights over the steps, with the healthy band."""
     ratios = inside.update_ratios(data.record, MAX_WEIGHTS)
-    positive = [value for _, _, values in ratios for value in values if value > 0]
-    if not positive:
+    positive = [value for _, _, values in ratios for value in values if 0 < value < math.inf]
+    if not ratios:
         return Html("")
+    if not positive:
+        words = f"None of the {plural(len(ratios), 'weight')} changed at any watched step."
+        return tag("p", tag("strong", words), class_="card")
     low = max(min(*positive, LIMITS[0] / 2), DRAWN[0])
     high = min(max(*positive, LIMITS[1] * 2), DRAWN[1])
     chart = Chart(
@@ -44,8 +48,8 @@ def draw(data: ReportData) -> Html:
         levels=[
             Level(HEALTHY[0], "healthy", HEALTHY[1]),
             Level(REFERENCE, "0.001"),
-            Level(LIMITS[0], "too slow below", look="limit"),
-            Level(LIMITS[1], "too fast above", look="limit"),
+            Level(LIMITS[0], "below: usually too slow", look="limit"),
+            Level(LIMITS[1], "above: usually too fast", look="limit"),
         ],
         note=(
             "How much one update changes a weight, by the weight's own size (RMS by RMS). Healthy: "
@@ -53,7 +57,7 @@ def draw(data: ReportData) -> Html:
             "forgets what the last one learned."
         ),
     )
-    return tag("div", draw_chart(chart), _table(ratios), class_="beside wide")
+    return tag("div", draw_chart(chart), _table(ratios), class_="grid")
 
 
 def _series(ratios: Sequence[tuple[str, list[int], list[float]]]) -> list[Series]:
@@ -68,20 +72,25 @@ def _series(ratios: Sequence[tuple[str, list[int], list[float]]]) -> list[Series
 
 def _table(ratios: Sequence[tuple[str, list[int], list[float]]]) -> Html:
     """The same in words: how many weights are where, by their medians."""
-    medians = [median(values) for _, _, values in ratios]
+    finite = [[value for value in values if math.isfinite(value)] for _, _, values in ratios]
+    medians = [median(values) for values in finite if values]
     groups = (
-        ("above 0.1: too fast", [m for m in medians if m > LIMITS[1]]),
+        ("above 0.1: usually too fast", [m for m in medians if m > LIMITS[1]]),
         ("0.03 to 0.1: fast", [m for m in medians if HEALTHY[1] < m <= LIMITS[1]]),
         ("0.0001 to 0.03: healthy", [m for m in medians if HEALTHY[0] <= m <= HEALTHY[1]]),
         ("0.00001 to 0.0001: slow", [m for m in medians if LIMITS[0] <= m < HEALTHY[0]]),
-        ("under 0.00001: too slow", [m for m in medians if m < LIMITS[0]]),
+        ("under 0.00001: usually too slow", [m for m in medians if 0 < m < LIMITS[0]]),
+        ("not changed at all", [m for m in medians if m == 0]),
     )
     rows = [
         (tag("dt", name), tag("dd", plural(len(group), "weight")))
         for name, group in groups
         if group
     ]
-    words = f"Over all watched steps the median weight changed by {number(median(medians), 2)}."
+    words = (
+        "Each weight's median over the watched steps. The median of all is "
+        f"{number(median(medians), 2)}."
+    )
     return tag(
         "div",
         tag("h3", "Where the weights are"),
