@@ -88,9 +88,9 @@ def test_recurrent_layers_take_inputs_too():
     assert found(pictures(made, shape=(64, 24, 3), **RAW), SCALE)
 
 
-def test_both_lines_are_named_and_the_making_one_is_the_place():
+def test_both_lines_are_named_and_the_call_is_the_place():
     (finding,) = found(pictures(origin=Where("data.py", 9), **RAW), SCALE)
-    assert (finding.where.file, finding.where.line) == ("data.py", 9)
+    assert (finding.where.file, finding.where.line) == ("train.py", 5)
     assert "data.py:9" in finding.saw
     assert "train.py:5" in finding.saw
     (finding,) = found(pictures(**RAW), SCALE)
@@ -118,7 +118,8 @@ EMPTY = {**raw(0.0, 0.0, 0.0, 0.0), "batch_spread": 0.0}
 def test_equal_numbers():
     (finding,) = found(pictures(**EMPTY, origin=Where("data.py", 3)), CONSTANT)
     assert finding.severity == "error"
-    assert finding.where.line == 3
+    assert finding.where.line == 5
+    assert "data.py:3" in finding.saw
     assert not found(pictures(**EMPTY, steps=1), CONSTANT)
     one_varies = pictures(**EMPTY)
     one_varies.batches[1].inputs.update(max=1.0, std=0.1, batch_spread=0.5)

@@ -42,8 +42,8 @@ def the(made):
 
 def test_the_batch_had_it_already():
     finding = the(run(batch(1, non_finite_fraction=0.05, origin=Where("data.py", 4))))
-    assert (finding.where.file, finding.where.line) == ("data.py", 4)
-    assert "0.05 of the numbers in the inputs (train.py:5)" in finding.saw
+    assert (finding.where.file, finding.where.line) == ("train.py", 5)
+    assert "0.05 of the numbers in the inputs (made in data.py:4)" in finding.saw
     assert finding.numbers["certain"]
 
 

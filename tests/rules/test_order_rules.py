@@ -46,10 +46,10 @@ def test_sorted_batches_are_an_error_at_the_loader():
     assert "100%" in finding.saw
 
 
-def test_without_a_loader_the_line_is_where_the_numbers_came_from():
+def test_without_a_loader_the_line_is_the_call_of_the_model():
     batches = stream(by_class(), origin=Where(FILE, 9))
     (finding,) = found(record(batches), "not-shuffled")
-    assert finding.where.line == 9
+    assert finding.where.line == 5
 
 
 def test_sparse_steps_of_a_sorted_set_show_it_too():

@@ -192,10 +192,7 @@ def looks_at_training(record: Record) -> bool:
 
 
 def data_where(loader: Loader | None, batches: Sequence[Batch]) -> Where:
-    """The line to look at: where the loader was made, the numbers came from, the model is fed."""
+    """The line to look at: where the loader was made, or the model is called."""
     if loader is not None and loader.where.file:
         return loader.where
-    for batch in batches:
-        if batch.origin is not None and batch.origin.file:
-            return batch.origin
     return batches[0].where if batches else Where()

@@ -140,14 +140,13 @@ def _given(
     for batch in record.batches:
         share = batch.inputs.get("non_finite_fraction", 0.0)
         if batch.step == step and batch.kind == "train" and share > 0 and batch.shape:
-            made = batch.origin if batch.origin and batch.origin.file else batch.where
-            called = lines(batch.where)
+            made = lines(batch.origin) if batch.origin and batch.origin.file else ""
             return Breakage(
                 step,
-                f"{share:.2g} of the numbers in the inputs{f' ({called})' if called else ''}",
+                f"{share:.2g} of the numbers in the inputs{f' (made in {made})' if made else ''}",
                 "torch.nan_to_num(x), or leave such examples out; look for missing values and for "
                 "a division by a std of 0: (x - mean) / (std + 1e-8).",
-                replace(made),
+                replace(batch.where),
                 True,
             )
     for index in losses(graph):

@@ -88,8 +88,7 @@ def _repeated(record: Record, inputs: Inputs) -> str:
 
 def _finding(inputs: Inputs, saw: str) -> Finding:
     repeated = "same batch" in saw
-    made, called = lines(inputs.where), lines(inputs.first.where)
-    where = inputs.first.where if repeated else inputs.where
+    made, called = lines(inputs.origin), lines(inputs.where)
     places = f"made in {made}, given to the model in {called}" if made != called else made
     return Finding(
         rule="input-constant",
@@ -102,6 +101,6 @@ def _finding(inputs: Inputs, saw: str) -> Finding:
         else "Print x.min(), x.max() and x.std() after each step of the preparation: a cast to int "
         "before the scaling, an integer division, or a buffer that was never filled.",
         source="the recorded batches",
-        where=where,
+        where=inputs.where,
         numbers={"batches": len(inputs.batches), "std": inputs.value("std")},
     )

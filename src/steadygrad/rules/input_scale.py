@@ -83,7 +83,7 @@ def _one_layer(record: Record) -> bool:
 def _finding(inputs: Inputs, severity: Severity, how: str) -> Finding:
     keys = ("min", "max", "mean", "std")
     numbers = {key: inputs.value(key) for key in keys}
-    made, called = lines(inputs.where), lines(inputs.first.where)
+    made, called = lines(inputs.origin), lines(inputs.where)
     places = f"made in {made}, given to the model in {called}" if made != called else made
     pictures = len(inputs.first.shape) == 4
     return Finding(

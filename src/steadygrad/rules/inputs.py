@@ -40,9 +40,14 @@ class Inputs:
 
     @property
     def where(self) -> Where:
-        """The line that made the numbers; where it is not known, that which calls the model."""
+        """The line that calls the model: what is wrong with the numbers is wrong there for sure."""
+        return replace(self.first.where)
+
+    @property
+    def origin(self) -> Where:
+        """The line that made the numbers, as far as they could be followed; else the call's."""
         origin = next((b.origin for b in self.batches if b.origin and b.origin.file), None)
-        return replace(origin) if origin is not None else replace(self.first.where)
+        return replace(origin) if origin is not None else self.where
 
 
 def trained_with(record: Record) -> list[Inputs]:
