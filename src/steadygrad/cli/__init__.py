@@ -25,6 +25,7 @@ COMMANDS = {
     "predict": "Classify pictures with a trained model.",
     "export": "Write a run's model.onnx again, and prove it.",
     "report": "Write a run's report.html again.",
+    "lab": "Run the classic experiments about training ConvNets.",
     "rules": "The faults Steadygrad knows by name.",
 }
 """Name → one line for `--help`. A command lives in the module of its name, loaded when used."""

@@ -95,13 +95,9 @@ def open_known(name: str, data_root: str | None = None) -> Source:
     The folder itself and sub-folders with the set's name are looked into. InputError when it is
     found nowhere and can't be downloaded.
     """
-    if name == "digits":
-        return _open_digits()
-    for folder in _candidates(name, data_root):
-        source = _open_from(name, folder)
-        if source is not None:
-            source.name = name
-            return source
+    found = find_known(name, data_root)
+    if found is not None:
+        return found
     folder = default_cache_folder() / name
     fetch(KNOWN[name].files, KNOWN[name].url, folder, name)
     source = _open_from(name, folder)
@@ -109,6 +105,18 @@ def open_known(name: str, data_root: str | None = None) -> Source:
         raise InputError(f"'{folder}' does not hold {name}. Remove that folder and try again.")
     source.name = name
     return source
+
+
+def find_known(name: str, data_root: str | None = None) -> Source | None:
+    """Open a known set that lies on this machine already, or return None; never downloads."""
+    if name == "digits":
+        return _open_digits()
+    for folder in _candidates(name, data_root):
+        source = _open_from(name, folder)
+        if source is not None:
+            source.name = name
+            return source
+    return None
 
 
 def _open_digits() -> Source:
