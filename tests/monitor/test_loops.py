@@ -361,3 +361,24 @@ def test_a_second_phase_is_watched_from_its_beginning():
 
     steps = {line.step for line in watch(work, period=0).parameter_signals}
     assert {41, 42} <= steps
+
+
+def test_a_criterion_counts_in_evaluations_nobody_watches():
+    criterion = nn.CrossEntropyLoss()
+
+    def work():
+        model = net()
+        opt = torch.optim.Adam(model.parameters(), lr=1e-2)
+        for _ in range(6):
+            opt.zero_grad()
+            criterion(model(X), Y).backward()
+            opt.step()
+            model.eval()
+            with torch.no_grad():
+                sums.append(sum(criterion(model(X[i : i + 12]), Y[i : i + 12]).item() / 8
+                                for i in range(0, 96, 12)))  # fmt: skip
+            model.train()
+
+    sums: list[float] = []
+    record = watch(work)
+    assert [epoch.val_loss for epoch in record.epochs] == pytest.approx(sums, rel=1e-5)

@@ -154,7 +154,7 @@ class ModelTaps:
 
         def loss(input: Any, target: Any, *args: Any, **kwargs: Any) -> Any:
             result = run(input, target, *args, **kwargs)
-            if not monitor.window.following and not self._depth and self._taps.mine():
+            if not monitor.window.following and self._taps.mine():
                 monitor.guarded(monitor.losses.loss_called, name, input, target, result)
             return result
 

@@ -78,7 +78,7 @@ def _at_unwatched_step(record: Record, line: Step) -> Finding:
     name = told[0].layer
     kind = ALIKE.get(name, name)
     where = _only_line(record, name)
-    finding.where = where or finding.where
+    finding.where = where or _likely_line(record, name)
     finding.numbers["operation"] = name
     if name == "weights":
         finding.saw += " The weights were no numbers already: an update before broke them."
@@ -89,6 +89,17 @@ def _at_unwatched_step(record: Record, line: Step) -> Finding:
         finding.fix = f"Write {FIXES[kind]}."
         finding.numbers["certain"] = True
     return finding
+
+
+def _likely_line(record: Record, name: str) -> Where:
+    """The line of the first such operation, the optimizer's for weights, or that of backward."""
+    graph, optimizers = first_graph(record), record.loop.optimizers
+    for operation in graph.operations if graph else []:
+        if operation.name == name and operation.where.file:
+            return replace(operation.where)
+    if name == "weights" and optimizers:
+        return replace(optimizers[0].where)
+    return replace(record.loop.backward_where)
 
 
 def _only_line(record: Record, name: str) -> Where | None:
@@ -115,8 +126,21 @@ def _finding(record: Record, step: int, saw: str) -> Finding:
         step=step,
         saw=saw.rstrip(".") + ".",
         expected="A finite loss at every step.",
-        fix="Train with a tenth of the rate (`--lr`), or `--clip-norm 1`, or `--precision fp32`; "
-        "if it is NaN from the start, look for NaN in the inputs.",
+        fix=_general_fix(record, lr),
         source="the recorded losses",
+        where=_likely_line(record, "weights"),
         numbers=numbers,
+    )
+
+
+def _general_fix(record: Record, lr: float | None) -> str:
+    if record.loop.optimizers:  # somebody's own script
+        rate = f"lr={lr / 10:.2g}" if lr else "a tenth of the rate"
+        return (
+            f"Try {rate}, or torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0) before each "
+            "update; if it is NaN from the start, look for NaN in the inputs."
+        )
+    return (
+        "Train with a tenth of the rate (`--lr`), or `--clip-norm 1`, or `--precision fp32`; "
+        "if it is NaN from the start, look for NaN in the inputs."
     )
