@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 from report_sample import VARIANTS
+from watched_sample import WATCHED
 
 from steadygrad.report.html import render
 
@@ -31,25 +32,32 @@ FLAGS = (
 )
 
 
-def browse(path, tmp_path):
+def browse(path, tmp_path, *more):
     """The document after its script ran, and what the console said."""
     profile = f"--user-data-dir={tmp_path / 'profile'}"
     done = subprocess.run(
-        [BROWSER, *FLAGS, profile, path.as_uri()], capture_output=True, text=True, timeout=120
+        [BROWSER, *FLAGS, *more, profile, path.as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
 
 
-@pytest.mark.parametrize("variant", ["digits", "pairs", "hostile", "faulty", "empty"])
+PAGES = {name: VARIANTS[name] for name in ("digits", "pairs", "hostile", "faulty", "empty")}
+
+
+@pytest.mark.parametrize("variant", [*PAGES, *WATCHED])
 def test_no_console_error(variant, tmp_path):
     path = tmp_path / "report.html"
-    path.write_text(render(VARIANTS[variant]()), encoding="utf-8")
+    page = render((PAGES | WATCHED)[variant]())
+    path.write_text(page, encoding="utf-8")
     document, console = browse(path, tmp_path)
     assert console == []
     # Made by the page's script: it was allowed to run, and ran.
     assert 'id="tip"' in document
-    assert document.count("<h2") == render(VARIANTS[variant]()).count("<h2")
+    assert document.count("<h2") == page.count("<h2")
 
 
 def test_the_policy_stops_what_is_not_the_pages_own(tmp_path):
@@ -115,4 +123,53 @@ def test_tooltips_keys_sorting_and_printing(tmp_path):
     assert result["hidden"]
     assert result["cell"] == result["tipped"]
     assert result["closed"] == 0
+    assert result["wide"]
+
+
+WATCHED_PROBE = """
+const result = {};
+const text = () => document.querySelector("#tip").textContent;
+const figures = [...document.querySelectorAll("figure")];
+const chart = (title) => figures.find((one) => one.querySelector("h3").textContent === title);
+const cell = chart("Dead units").querySelectorAll("tbody td")[0];
+cell.dispatchEvent(new PointerEvent("pointermove", { bubbles: true, clientX: 5, clientY: 5 }));
+result.heat = text();
+const depth = chart("Size of the signal through depth").querySelector("svg");
+depth.dispatchEvent(new KeyboardEvent("keydown", { key: "Home", bubbles: true }));
+result.depth = text();
+const updates = chart("Update ratio of every weight").querySelector("svg");
+const box = updates.getBoundingClientRect();
+const at = { clientX: box.right - 12 * box.width / 520, clientY: box.top + 12 * box.width / 520 };
+updates.dispatchEvent(new PointerEvent("pointermove", { ...at, bubbles: true }));
+result.update = [...document.querySelectorAll("#tip div")].map((row) => row.textContent);
+const table = document.querySelector("table.layers");
+const heads = [...table.tHead.rows[0].cells];
+const dead = heads.findIndex((head) => head.textContent === "dead");
+heads[dead].querySelector("button").click();
+result.worst = table.tBodies[0].rows[0].cells[1].textContent;
+result.wide = [...document.querySelectorAll("main, main *")].every((one) =>
+  one.closest(".scroll, pre, svg") || one.getBoundingClientRect().right <= window.innerWidth + 1);
+document.title = "RESULT" + JSON.stringify(result) + "END";
+"""
+
+
+@pytest.mark.parametrize("width", [500, 1200])
+def test_heat_maps_depth_many_lines_and_layers_answer(width, tmp_path):
+    import html
+    import json
+
+    page = re.sub(r"<meta http-equiv=[^>]*>", "", render(WATCHED["deep"]()))
+    path = tmp_path / "report.html"
+    probe = f"<script>{WATCHED_PROBE}</script></body>"
+    path.write_text(page.replace("</body>", probe), encoding="utf-8")
+    document, console = browse(path, tmp_path, f"--window-size={width},900")
+    assert console == []
+    result = json.loads(html.unescape(re.search("RESULT(.*?)END", document).group(1)))
+    assert result["heat"] == "layer0.0.relustep 0: 0.4 %"
+    assert result["depth"].startswith("layer with weights, first to last 1: layer0.0.conv2d")
+    # At the top right of the chart the fastest weights, and no more than can be read.
+    assert result["update"][0] == "step 59"
+    assert len(result["update"]) == 5
+    assert "layer7.1.batch_norm.weight: 0.173" in result["update"]
+    assert result["worst"] == "layer7.1.relu"
     assert result["wide"]

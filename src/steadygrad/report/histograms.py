@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from steadygrad.report.inside import Layer
 from steadygrad.report.markup import Html, tag
 from steadygrad.report.scales import tick_text
-from steadygrad.report.words import number, number_or_none, shorten
+from steadygrad.report.words import number, shorten
 
 WIDTH, HEIGHT = 120.0, 34.0
 THIN = 2.5
@@ -26,11 +26,12 @@ def draw(found: Sequence[Layer], steps: Sequence[int]) -> Html:
 
 
 def _row(layer: Layer, steps: Sequence[int]) -> Html:
-    ends = [_ends(layer, step) for step in steps]
-    known = [end for end in ends if end]
+    ends = [layer.ends(step) for step in steps]
+    known = [end for end in ends if end] or [(0.0, 0.0)]
     low, high = min(end[0] for end in known), max(end[1] for end in known)
     if low == high:
-        low, high = low - 0.5, high + 0.5
+        margin = 0.5 * abs(low) or 0.5
+        low, high = low - margin, high + margin
     span = f"{number(low, 2)} to {number(high, 2)}"
     head = tag(
         "th",
@@ -44,14 +45,6 @@ def _row(layer: Layer, steps: Sequence[int]) -> Html:
         for step, end in zip(steps, ends)
     ]
     return tag("tr", head, *cells)
-
-
-def _ends(layer: Layer, step: int) -> tuple[float, float] | None:
-    line = layer.signals.get(step)
-    low = number_or_none(line.values.get("min")) if line else None
-    high = number_or_none(line.values.get("max")) if line else None
-    usable = line is not None and bool(line.histogram) and low is not None and high is not None
-    return (low, high) if usable and low is not None and high is not None else None
 
 
 def _picture(layer: Layer, step: int, ends: tuple[float, float], axis: tuple[float, float]) -> Html:

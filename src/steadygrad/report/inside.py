@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from steadygrad.record import LayerSignals, Operation, ParameterSignals, Record
 from steadygrad.report.measure import evenly
+from steadygrad.report.words import number_or_none
 
 NORMS = frozenset({"batch_norm", "layer_norm", "group_norm", "instance_norm", "rms_norm"})
 ENOUGH = 3
@@ -41,6 +42,14 @@ class Layer:
             return None
         broken = not math.isfinite(line.values["std"])
         return math.nan if broken and key.endswith("_fraction") else line.values.get(key)
+
+    def ends(self, step: int) -> tuple[float, float] | None:
+        """Where its histogram begins and ends; None where there is none to draw."""
+        line = self.signals.get(step)
+        if line is None or not line.histogram:
+            return None
+        low, high = number_or_none(line.values.get("min")), number_or_none(line.values.get("max"))
+        return None if low is None or high is None or low > high else (low, high)
 
     def last(self, key: str) -> float | None:
         """The latest number measured."""
@@ -147,12 +156,8 @@ def through_depth(found: Sequence[Layer], key: str) -> tuple[list[Layer], list[i
 
 def with_histograms(found: Sequence[Layer], max_rows: int) -> tuple[list[Layer], list[int]]:
     """The layers with histograms (an even choice), and up to four of the steps that have them."""
-    chosen = [layer for layer in found if any(s.histogram for s in layer.signals.values())]
-    counts: dict[int, int] = {}
-    for layer in chosen:
-        for step, line in layer.signals.items():
-            counts[step] = counts.get(step, 0) + bool(line.histogram)
-    steps = sorted(step for step, number in counts.items() if number)
+    chosen = [layer for layer in found if any(layer.ends(step) for step in layer.signals)]
+    steps = sorted({step for layer in chosen for step in layer.signals if layer.ends(step)})
     return (
         [chosen[index] for index in evenly(len(chosen), max_rows)],
         [steps[index] for index in evenly(len(steps), 4)],
