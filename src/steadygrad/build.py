@@ -14,7 +14,7 @@ from steadygrad.machine import choose_device
 from steadygrad.models.build import build_network, describe
 from steadygrad.models.classifier import Classifier
 from steadygrad.models.transfer import start_classifier_from
-from steadygrad.nn.initialize import initialize, symmetric_layers
+from steadygrad.nn.initialize import DATA_SCHEMES, initialize, symmetric_layers
 from steadygrad.nn.whitening import fit_whitening
 from steadygrad.preprocess import Preprocess
 from steadygrad.record import Recipe
@@ -23,6 +23,10 @@ WHITENING_PICTURES = 4000
 WHITENING_PIXELS = 8_000_000
 """At most so many training pictures, and so many pixels of them, fit a patch-whitening layer:
 millions of patches, a second, 100 MB."""
+
+SCHEME_PICTURES = 128
+"""Training pictures, not augmented, that an initialisation which looks at data gets: the standard
+deviation of a convolution's output is then good to a per cent or two."""
 
 
 def build(recipe: Recipe, images: Images) -> Classifier:
@@ -44,17 +48,20 @@ def build(recipe: Recipe, images: Images) -> Classifier:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derived_seed(recipe.seed, "network"))
         network = build_network(recipe, len(images.classes), channels, size)
-    sample = preprocess(sample_pixels(train, 64, recipe.seed))
+    num_pictures = min(WHITENING_PICTURES, max(64, WHITENING_PIXELS // size**2))
+    patches = preprocess(sample_pixels(train, num_pictures, recipe.seed))
+    if recipe.init in DATA_SCHEMES:  # the batch they measure on goes through the stem
+        fit_whitening(network, patches)
+    num_sampled = SCHEME_PICTURES if recipe.init in DATA_SCHEMES else 2
     if not is_foreign(recipe.model) or recipe.init != "auto":
         initialize(
             network,
             recipe.init,
             std=recipe.init_std,
             generator=generator(recipe.seed, "init"),
-            sample=sample[:2],
+            sample=preprocess(sample_pixels(train, num_sampled, recipe.seed)),
         )
-    num_pictures = min(WHITENING_PICTURES, max(64, WHITENING_PIXELS // size**2))
-    fit_whitening(network, preprocess(sample_pixels(train, num_pictures, recipe.seed)))
+    fit_whitening(network, patches)
     return Classifier(
         preprocess,
         network,

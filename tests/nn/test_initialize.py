@@ -7,7 +7,7 @@ from torch import nn
 from steadygrad.errors import InputError
 from steadygrad.models.networks import MODELS
 from steadygrad.nn.activations import ACTIVATIONS, gain
-from steadygrad.nn.initialize import SCHEMES, fans, initialize, symmetric_layers
+from steadygrad.nn.initialize import DATA_SCHEMES, SCHEMES, fans, initialize, symmetric_layers
 from steadygrad.nn.order import branch_ends
 
 LAYERS = {
@@ -240,7 +240,13 @@ def test_every_scheme_runs_on_every_kind_of_layer_and_a_wrong_name_is_refused():
     for make, *_ in LAYERS.values():
         for scheme in SCHEMES:
             model = followed_by(make(), "silu")
-            assert initialize(model, scheme)[0].fan_in == fans(model[0])[0]
+            shape = {nn.Linear: ()}.get(type(model[0]), (6,) * (model[0].weight.dim() - 2))
+            batch = torch.randn(
+                8, model[0].weight.shape[1] * getattr(model[0], "groups", 1), *shape
+            )
+            whole = nn.Sequential(model[0], model[1])  # the head would not fit every shape
+            sample = batch if scheme in DATA_SCHEMES else None
+            assert initialize(whole, scheme, sample=sample)[0].fan_in == fans(model[0])[0]
             assert all(torch.isfinite(parameter).all() for parameter in model.parameters())
     with pytest.raises(InputError, match="kaiming-normal"):
         initialize(nn.Linear(2, 2), "kaimin-normal")

@@ -26,6 +26,7 @@ COMMANDS = {
     "export": "Write a run's model.onnx again, and prove it.",
     "report": "Write a run's report.html again.",
     "lab": "Run the classic experiments about training ConvNets.",
+    "init": "Measure the signal through a network, under any initialisation.",
     "rules": "The faults Steadygrad knows by name.",
 }
 """Name → one line for `--help`. A command lives in the module of its name, loaded when used."""

@@ -89,10 +89,10 @@ def gain(name: str) -> float:
         return math.sqrt(2.0 / (1.0 + slopes[name] ** 2))
     if name == "tanh":
         return 5.0 / 3.0
-    return 1.0 / math.sqrt(_mean_square(ACTIVATIONS[name](1)))
+    return 1.0 / math.sqrt(mean_square(ACTIVATIONS[name](1)))
 
 
-def _mean_square(activation: nn.Module) -> float:
+def mean_square(activation: Callable[[Tensor], Tensor]) -> float:
     """E[f(z)^2] for z ~ N(0, 1): the trapezoid rule on [-12, 12], good to 1e-9."""
     points = torch.linspace(-12.0, 12.0, 24001, dtype=torch.float64)
     density = torch.exp(-points.square() / 2) / math.sqrt(2 * math.pi)

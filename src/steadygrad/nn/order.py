@@ -12,8 +12,10 @@ from torch.overrides import TorchFunctionMode
 from steadygrad.nn.activations import Maxout, activation_name
 from steadygrad.nn.blocks import Residual
 
-Layer = nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear
-LAYER_TYPES = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
+Transposed = nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d
+TRANSPOSED_TYPES = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+Layer = nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear | Transposed
+LAYER_TYPES = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear, *TRANSPOSED_TYPES)
 
 # The activation a torch function or method of that name computes.
 FUNCTIONS = {
@@ -61,12 +63,14 @@ def branch_ends(model: nn.Module) -> dict[str, str]:
     return ends
 
 
-def following_activations(model: nn.Module, sample: Tensor | None = None) -> dict[str, str]:
+def following_activations(
+    model: nn.Module, sample: Tensor | tuple[Any, ...] | None = None
+) -> dict[str, str]:
     """The name of the activation each layer's output goes through, "linear" where none does.
 
-    With `sample`, an input batch, one forward pass in eval mode follows the tensors, functions such
-    as `F.relu` included. Without it the order of registration decides; a model that registers no
-    activation at all is then taken to use relu.
+    With `sample`, an input batch or a tuple of arguments, one forward pass in eval mode follows the
+    tensors, functions such as `F.relu` included. Without it the order of registration decides; a
+    model that registers no activation at all is then taken to use relu.
 
     >>> following_activations(nn.Sequential(nn.Linear(2, 2), nn.Tanh(), nn.Linear(2, 2)))
     {'0': 'tanh', '2': 'linear'}
@@ -135,12 +139,15 @@ def _tensors(value: Any) -> Iterator[Tensor]:
 
 
 @torch.no_grad()
-def _traced(model: nn.Module, layers: dict[str, Layer], sample: Tensor) -> dict[str, str]:
+def _traced(
+    model: nn.Module, layers: dict[str, Layer], sample: Tensor | tuple[Any, ...]
+) -> dict[str, str]:
+    arguments = sample if isinstance(sample, tuple) else (sample,)
     training = {module: module.training for module in model.modules()}
     model.eval()
     try:
         with _Follow(layers) as follow:
-            model(sample.clone())
+            model(*(a.clone() if isinstance(a, Tensor) else a for a in arguments))
     finally:
         for module, mode in training.items():
             module.training = mode
