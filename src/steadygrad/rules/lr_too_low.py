@@ -29,7 +29,7 @@ gradient vanishes: another fault."""
 RATIO_WANTED = 1e-3
 MIN_STEPS, SLOW_STEPS = 50, 200
 MIN_WATCHED = 5
-MOVED, MOVED_SLOW = 0.95, 0.98
+MOVED, MOVED_SLOW = 0.7, 0.98
 """Of the loss over the run: fallen below, it does learn."""
 LEARNED = 0.5
 """Of the loss of guessing: below, the net knew its task before (the end of a fine-tuning)."""
