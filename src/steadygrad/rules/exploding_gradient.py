@@ -7,7 +7,7 @@ from statistics import median
 
 from steadygrad.record import Finding, Record, Where
 from steadygrad.rules.depth import Depth, through_depth
-from steadygrad.rules.series import gradient_norms, one_goal, optimizer_place
+from steadygrad.rules.series import gradient_norms, loss_curve, one_goal, optimizer_place
 
 WARN, ERROR = 1e2, 1e4
 """First by last layer. 22 healthy nets had 0.03 to 4."""
@@ -49,7 +49,7 @@ def exploding_gradient(record: Record) -> Iterator[Finding]:
         return
     norms = gradient_norms(record)
     spikes = _spikes(norms)
-    if len(spikes) < SPIKES:
+    if len(spikes) < SPIKES or _gets_better(record):
         return
     largest = max(norm for _, norm in spikes)
     usual = median(norm for _, norm in norms)
@@ -103,3 +103,10 @@ def _spikes(norms: list[tuple[int, float]]) -> list[tuple[int, float]]:
         for i in range(BIRTH, len(values))
         if values[i] > SPIKE * max(birth, median(values[max(0, i - RUNNING) : i]))
     ]
+
+
+def _gets_better(record: Record) -> bool:
+    """Whether the loss ends lower than it began: then it copes with the spikes."""
+    losses = [loss for _, loss in loss_curve(record)]
+    width = len(losses) // 4
+    return width > 0 and median(losses[-width:]) < median(losses[:width])

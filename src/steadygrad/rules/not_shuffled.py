@@ -20,6 +20,7 @@ from steadygrad.rules.batches import (
     watched_classes,
 )
 from steadygrad.rules.graph import graphs
+from steadygrad.rules.series import one_goal
 
 MIN_BATCHES = 4
 PURE = 0.9
@@ -59,7 +60,7 @@ def not_shuffled(record: Record) -> Iterator[Finding]:
         Bengio, Practical recommendations for gradient-based training of deep architectures (2012).
     """
     found = labelled(record)
-    if not found:
+    if not found or not one_goal(record):
         return
     shown = _sorted_by_class(found) or _one_class(record, found)
     if shown:
