@@ -112,7 +112,7 @@ def _build(target: str, inputs: Sequence[str]) -> tuple[nn.Module, str]:
         raise InputError(
             f"Say what '{target}' takes: --input 8x3x32x32 (examples, channels, height, width)."
         )
-    sizes = Shape.parse(inputs[0] if inputs else OWN_INPUT).sizes
+    sizes = list(Shape.parse(inputs[0] if inputs else OWN_INPUT).sizes)
     given = {
         "num_classes": NUM_CLASSES,
         "in_channels": sizes[1] if len(sizes) > 1 else 1,
@@ -163,8 +163,9 @@ def _instance(name: str, function: Callable[..., Any], given: Mapping[str, Any])
 def trace(model: nn.Module, shapes: Sequence[Shape], seed: int = 0, name: str = "") -> Traced:
     """Watch one forward and backward pass of `model` on random inputs of these shapes.
 
-    The model stays as it was: buffers, gradients and torch's random state are put back. The loss
-    is made up: cross entropy on random labels for an output (N, C), else the sum of squares.
+    The model stays as it was: buffers, gradients and torch's random state are put back. The loss is
+    made up: cross entropy on random labels for an output (N, C), else the squared distance to
+    random targets.
     """
     name = name or type(model).__name__
     try:
@@ -230,7 +231,10 @@ def made_up_loss(output: Any, generator: torch.Generator) -> tuple[Tensor, str]:
         rows, classes = tensors[0].shape
         labels = torch.randint(classes, (rows,), generator=generator)
         return nn.functional.cross_entropy(tensors[0], labels), "cross entropy on random labels"
-    return torch.stack([t.square().sum() for t in tensors]).sum(), "sum of squares of the output"
+    # Not the plain sum of squares: behind a layer norm that is constant, and has no gradient.
+    targets = [torch.randn(t.shape, generator=generator) for t in tensors]
+    first, *others = (nn.functional.mse_loss(t, r.to(t)) for t, r in zip(tensors, targets))
+    return sum(others, first), "squared distance to random targets"
 
 
 def _tensors(output: Any) -> Iterator[Tensor]:

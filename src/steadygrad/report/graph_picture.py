@@ -24,8 +24,13 @@ from steadygrad.report.markup import Html, data_script, tag, visible
 from steadygrad.report.words import plural, short_count
 
 PADDING, HEADING = 16.0, 26.0
-CARD_HEIGHT, STRIPE = 58.0, 6.0
+CARD_HEIGHT, CARD_LINE, STRIPE = 43.0, 15.0, 6.0
+"""A card of two lines, what a third adds, and the bar at its left that shows the level."""
+STRAIGHT = 20.0
+"""An edge goes straight down for so long: the numbers stand beside it."""
 MARGIN, LEGEND = 24.0, 56.0
+NARROWEST = 800.0
+"""Room for the legend."""
 MANY = 40
 """Cards a picture opens to by itself, at most; more are one click away."""
 
@@ -62,12 +67,22 @@ def figure(root: Box, depth: int | None = None) -> Html:
     name = f"Computational graph of {visible(root.title)}"
     return tag(
         "figure",
+        _legend_list(),
         tag("div", class_="graph-tools"),
         tag("div", picture(root, depth), class_="graph-view"),
         data_script(_plain(root, depth), class_="graph-data"),
         class_="graph card",
         aria_label=name,
     )
+
+
+def _legend_list() -> Html:
+    rows = [tag("li", "std of what flows", class_="value")]
+    rows.append(tag("li", "∇ RMS of its gradient", class_="gradient"))
+    for level in (-2, -1, 1, 2, 3):
+        words = f"{MARKS[level]} {LEVEL_WORDS[level]}"
+        rows.append(tag("li", tag("i"), words, class_=f"level{level}"))
+    return tag("ul", *rows, class_="graph-legend")
 
 
 def picture(root: Box, depth: int | None = None) -> Html:
@@ -78,7 +93,7 @@ def picture(root: Box, depth: int | None = None) -> Html:
 def drawing(root: Box, depth: int | None = None) -> Drawing:
     """The boxes as shapes, opened `depth` levels deep (None: as deep as stays readable)."""
     laid = _lay(root, default_depth(root) if depth is None else depth, outermost=True)
-    width = max(laid.size.width + 2 * MARGIN, 620.0)
+    width = max(laid.size.width + 2 * MARGIN, NARROWEST)
     height = laid.size.height + 2 * MARGIN + LEGEND
     left = (width - laid.size.width) / 2
     shapes = [*_legend(root), *_inside(laid, left, MARGIN + LEGEND)]
@@ -105,15 +120,20 @@ def _cards(box: Box, depth: int) -> int:
 
 def card_width(box: Box) -> float:
     """Pixels a closed card needs."""
-    title, what, shape = lines(box)
-    words = max(text_width(title, 13.5) + 26, text_width(what, 11), text_width(shape, 11))
+    title, *below = lines(box)
+    words = max(text_width(title, 13.5) + 26, *(text_width(line, 11) for line in below))
     return max(100.0, words + 30, text_width("   ".join(flow(box)), 10.5) + 16)
+
+
+def card_height(box: Box) -> float:
+    """Pixels of a closed card: two lines or three."""
+    return CARD_HEIGHT + CARD_LINE * (len(lines(box)) - 2)
 
 
 def _lay(box: Box, depth: int, outermost: bool = False) -> Laid:
     if not depth or not box.children:
         width = card_width(box)
-        return Laid(box, Size(width, CARD_HEIGHT, width / 2, width / 2))
+        return Laid(box, Size(width, card_height(box), width / 2, width / 2))
     inside = [_lay(child, depth - 1) for child in box.children]
     rows = plan(len(inside), box.edges)
     placed = place(rows, [laid.size for laid in inside])
@@ -136,7 +156,8 @@ def _inside(laid: Laid, x: float, y: float) -> Iterator[Shape]:
     for child, (left, top) in zip(laid.inside, at):
         yield from _card(child, left, top) if child.plan is None else _frame(child, left, top)
     for child, (left, top) in zip(laid.inside, at):
-        yield from _flow(child, left, top)
+        if child.plan is None:  # an open module's last operation says it already
+            yield from _flow(child, left, top)
 
 
 def _edges(laid: Laid, at: list[tuple[float, float]]) -> Iterator[Shape]:
@@ -144,7 +165,7 @@ def _edges(laid: Laid, at: list[tuple[float, float]]) -> Iterator[Shape]:
     assert rows is not None
     assert placed is not None
     heights = {item: height for row, height in zip(rows.layers, placed.rows) for item in row}
-    for route in rows.routes:
+    for route, level in zip(rows.routes, laid.box.edge_levels):
         points: list[tuple[float, float, float]] = []
         for item in route:
             left, top = at[item]
@@ -152,13 +173,14 @@ def _edges(laid: Laid, at: list[tuple[float, float]]) -> Iterator[Shape]:
                 size = laid.inside[item].size
                 end = item == route[-1]
                 across = left + (size.enter if end else size.leave)
-                points.append((across, top, top if end else top + size.height))
-                if not end:
-                    points[-1] = (across, top + size.height, top + size.height)
+                foot = top + size.height
+                points.append((across, top, top) if end else (across, foot, foot + STRAIGHT))
+            elif item == rows.top:
+                points.append((left, top - HEADING, top))
+            elif item == rows.bottom:
+                points.append((left, top, top + PADDING))
             else:
-                half = heights[item] / 2 if item not in (route[0], route[-1]) else 0.0
-                points.append((left, top - half, top + half))
-        level = laid.inside[route[0]].box.level if route[0] < rows.count else 0
+                points.append((left, top - heights[item] / 2, top + heights[item] / 2))
         yield Curve(
             between(points),
             f"level{level}" if level else "edge",
@@ -170,12 +192,12 @@ def _edges(laid: Laid, at: list[tuple[float, float]]) -> Iterator[Shape]:
 def _card(laid: Laid, x: float, y: float) -> Iterator[Shape]:
     box, size = laid.box, laid.size
     fill = {"input": "input", "module": "module"}.get(box.kind, "card")
-    title, what, shape = lines(box)
+    title, *below = lines(box)
     yield Rectangle(x, y, size.width, size.height, fill, "line")
     yield Rectangle(x, y, STRIPE, size.height, f"level{box.level}", radius=3)
     yield Words(x + 16, y + 20, title, size=13.5, bold=True)
-    yield Words(x + 16, y + 35, what, "soft", 11)
-    yield Words(x + 16, y + 50, shape, "soft", 11)
+    for number, line in enumerate(below):
+        yield Words(x + 16, y + 35 + CARD_LINE * number, line, "soft", 11)
     if box.kind == "module":
         yield Words(x + size.width - 10, y + 19, "+", "soft", 14, "end")
 
@@ -184,8 +206,8 @@ def _frame(laid: Laid, x: float, y: float) -> Iterator[Shape]:
     size = laid.size
     yield Rectangle(x, y, size.width, size.height, "open", "line")
     yield Rectangle(x, y, STRIPE, size.height, f"level{laid.box.level}", radius=3)
-    yield Words(x + 16, y + 18, heading(laid.box), "soft", 12.5, bold=True)
     yield from _inside(laid, x + laid.shift, y + HEADING)
+    yield Words(x + 16, y + 18, heading(laid.box), "soft", 12.5, bold=True, halo=True)
 
 
 def _flow(laid: Laid, x: float, y: float) -> Iterator[Shape]:
@@ -194,10 +216,10 @@ def _flow(laid: Laid, x: float, y: float) -> Iterator[Shape]:
     forward, backward = flow(box)
     across, below = x + laid.size.leave, y + laid.size.height + 14
     if forward:
-        words = f"{forward} {MARKS[box.signal_level]}".strip()
+        words = f"{forward} {MARKS[box.leaving[0]]}".strip()
         yield Words(across - 6, below, words, "value", 10.5, "end", halo=True)
     if backward:
-        words = f"{backward} {MARKS[box.gradient_level]}".strip()
+        words = f"{backward} {MARKS[box.leaving[1]]}".strip()
         yield Words(across + 6, below, words, "gradient", 10.5, halo=True)
 
 
@@ -218,19 +240,19 @@ def _legend(root: Box) -> Iterator[Shape]:
 
 def _plain(box: Box, depth: int) -> dict[str, Any]:
     """A box for the page's script: what it says, its rows, which are open."""
-    title, what, shape = lines(box)
     forward, backward = flow(box)
     value: dict[str, Any] = {
         "key": box.key,
         "kind": box.kind,
-        "lines": [title, what, shape],
+        "lines": lines(box),
+        "height": card_height(box),
         "heading": heading(box),
         "headingWidth": text_width(heading(box), 12.5) + 40,
         "width": card_width(box),
         "level": box.level,
         "flow": [
-            f"{forward} {MARKS[box.signal_level]}".strip() if forward else "",
-            f"{backward} {MARKS[box.gradient_level]}".strip() if backward else "",
+            f"{forward} {MARKS[box.leaving[0]]}".strip() if forward else "",
+            f"{backward} {MARKS[box.leaving[1]]}".strip() if backward else "",
         ],
         "tip": tip(box),
     }
@@ -238,5 +260,6 @@ def _plain(box: Box, depth: int) -> dict[str, Any]:
         rows = plan(len(box.children), box.edges)
         value |= {"children": [_plain(child, depth - 1) for child in box.children]}
         value |= {"open": depth > 0, "layers": rows.layers, "routes": rows.routes}
+        value |= {"levels": box.edge_levels, "name": visible(box.title)}
         value |= {"top": rows.top, "bottom": rows.bottom}
     return value

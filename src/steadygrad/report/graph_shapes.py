@@ -93,8 +93,10 @@ def text_width(text: str, size: float = 12.0) -> float:
 
 def between(points: Sequence[tuple[float, float, float]]) -> list[tuple[float, float]]:
     """Smooth way through places `(x, upper, lower)`: straight down through each, curved between."""
-    x, _, y = points[0]
-    path = [(x, y)]
+    x, start, y = points[0]
+    path = [(x, start)]
+    if y > start:
+        path += [(x, start), (x, y), (x, y)]
     for to_x, upper, lower in points[1:]:
         middle = (y + upper) / 2
         path += [(x, middle), (to_x, middle), (to_x, upper)]

@@ -15,8 +15,8 @@ GRADIENT_LIMITS = (1e-3, 1e-2, 1e1, 1e2)
 The outer two are those of the rules vanishing-gradient (its warning) and exploding-gradient."""
 SIGNAL_LIMITS = (1e-2, 1e-1, 1e1, 1e2)
 """RMS of an output by that of the first one measured; the outer two are init-scale's."""
-BOUNDED = frozenset({"softmax", "log_softmax", "sigmoid", "hardsigmoid", "attention", "dropout"})
-"""Operations that set the size of their output themselves."""
+BOUNDED = frozenset({"softmax", "log_softmax", "sigmoid", "hardsigmoid", "attention"})
+"""Operations that set the size of their output themselves: it says nothing about the signal."""
 VANISHED, EXPLODED, BROKEN = -2, 2, 3
 LEVEL_WORDS = {
     -2: "vanishing",
@@ -54,8 +54,10 @@ class Box:
     children: list[Box] = field(default_factory=list["Box"])
     edges: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
     """Between children by position, and IN and OUT."""
-    sources: dict[tuple[int, int], int] = field(default_factory=dict[tuple[int, int], int])
-    """Edge → the operation whose result it carries."""
+    edge_levels: list[int] = field(default_factory=list[int])
+    """Level of what each edge carries."""
+    leaving: tuple[int, int] = (0, 0)
+    """Levels, signal and gradient, of what comes out."""
 
     @property
     def level(self) -> int:
@@ -198,11 +200,11 @@ def _rate(graph: Graph, leaves: list[Leaf]) -> None:
     for box in boxes:
         if _broken(box.values):
             box.signal_level = box.gradient_level = BROKEN
-            continue
-        if box.operation in BOUNDED or sum(box.shape) <= 1:
-            continue
-        box.gradient_level = level(gradient_norm(box), end, GRADIENT_LIMITS)
-        box.signal_level = level(box.values.get("rms"), start, SIGNAL_LIMITS)
+        elif math.prod(box.shape) > 1:
+            box.gradient_level = level(gradient_norm(box), end, GRADIENT_LIMITS)
+            if box.operation not in BOUNDED:
+                box.signal_level = level(box.values.get("rms"), start, SIGNAL_LIMITS)
+        box.leaving = (box.signal_level, box.gradient_level)
 
 
 def gradient_norm(box: Box) -> float | None:
@@ -250,12 +252,12 @@ def _fill(
         return
     box.children = [_child(run, leaves, edges, depth) for run in runs]
     place = {index: number for number, run in enumerate(runs) for index in run}
+    carried: dict[tuple[int, int], int] = {}
     for source, target in edges:
         pair = (place.get(source, IN), place.get(target, OUT))
         if pair[0] != pair[1] and pair != (IN, OUT):
-            box.edges.append(pair)
-            box.sources.setdefault(pair, source)
-    box.edges = list(dict.fromkeys(box.edges))
+            carried.setdefault(pair, leaves[source].box.level)
+    box.edges, box.edge_levels = list(carried), list(carried.values())
     _sum_up(box, members, leaves)
 
 
@@ -280,6 +282,6 @@ def _sum_up(box: Box, members: list[int], leaves: list[Leaf]) -> None:
     box.operations = sum(b.operations for b in inside)
     leaving = [pair[0] for pair in box.edges if pair[1] == OUT and pair[0] >= 0]
     last = box.children[max(leaving, default=len(box.children) - 1)]
-    box.shape, box.values = last.shape, last.values
+    box.shape, box.values, box.leaving = last.shape, last.values, last.leaving
     box.signal_level = max((b.signal_level for b in inside), key=abs, default=0)
     box.gradient_level = max((b.gradient_level for b in inside), key=abs, default=0)

@@ -29,15 +29,15 @@ TOLD = {
 
 
 def lines(box: Box) -> list[str]:
-    """What a card says: its name, what it does, what comes out."""
+    """What a card says: its name, what it does where that says more, what comes out."""
     shape = "×".join(str(n) for n in box.shape) if box.shape else "one number"
-    if box.kind == "input":
-        return [box.title, "", shape]
-    what = operation_words(box) if box.operation else plural(box.operations, "operation")
+    what = box.operation and operation_words(box)
+    if box.kind == "module":
+        what = plural(box.operations, "operation")
     if box.parameters:
         what = f"{what} · {short_count(box.parameters)} parameters"
     title = shorten(visible(box.title), LONGEST_TITLE)
-    return [title, shorten("" if what == title else what, LONGEST_LINE), shape]
+    return [title, *([shorten(what, LONGEST_LINE)] if what not in ("", title) else []), shape]
 
 
 def operation_words(box: Box) -> str:
@@ -56,17 +56,19 @@ def operation_words(box: Box) -> str:
 
 def flow(box: Box) -> tuple[str, str]:
     """What stands on the edge that leaves a box: the size of what flows, and of its gradient."""
-    std, grad = box.values.get("std"), box.values.get("grad_rms")
-    loss = box.values.get("value", box.values.get("max") if not box.shape else None)
-    forward = f"std {short_number(std)}" if std is not None else ""
-    if not forward and loss is not None:
-        forward = short_number(loss)
+    values, grad = box.values, box.values.get("grad_rms")
+    std = values.get("std")
+    if math.prod(box.shape) == 1:
+        alone = values.get("value", values.get("mean", values.get("max")))
+        forward = f"= {short_number(alone)}" if alone is not None else ""
+    else:
+        forward = f"std {short_number(std)}" if std is not None else ""
     return forward, f"∇ {short_number(grad)}" if grad is not None else ""
 
 
 def short_number(value: float) -> str:
-    """Two digits, or nan and inf."""
-    return f"{value:.2g}" if math.isfinite(value) else str(value)
+    """Three digits, or nan and inf."""
+    return f"{value:.3g}" if math.isfinite(value) else str(value)
 
 
 def heading(box: Box) -> str:
