@@ -4,6 +4,8 @@ import json
 import linecache
 import math
 import re
+import subprocess
+import sys
 
 import pytest
 from report_sample import HOSTILE
@@ -285,3 +287,42 @@ def test_a_summed_validation_loss_gets_its_own_axis():
     assert drawn["Loss"]["y"][1] < 10
     record.epochs = [Epoch(0, 2, 2.0, 4.0)]
     assert "Validation loss" not in numbers_of(render(ReportData(record, "run")))
+
+
+def test_a_constant_output_is_one_bar_and_says_so():
+    record = record_of(signal(0, "relu", histogram=[1.0] + [0.0] * 23, min=0.0, max=0.0, std=0.0))
+    page = render(ReportData(record, "run"))
+    assert "always 0" in Document(page).text
+    assert re.search(r'<rect x="58.75" y="2" width="2.5"', page)
+
+
+def test_zeros_do_not_flatten_the_rest_of_a_histogram():
+    shares = [0.77] + [0.01] * 23
+    page = render(ReportData(record_of(signal(0, "relu", histogram=shares)), "run"))
+    path = re.search(r'<path d="(M0.0 34[^"]*)"', page).group(1)
+    heights = [34 - float(y) for y in re.findall(r"V([\d.]+)h", path)]
+    assert heights[0] == 32
+    # Cut at 1.8 times the second highest, and marked as cut.
+    assert heights[1] == pytest.approx(32 / 1.8, abs=0.06)
+    assert page.count('class="cut"') == 1
+
+
+def test_watch_quotes_the_script_it_ran(tmp_path):
+    lines = [
+        "import torch",
+        "torch.manual_seed(0)",
+        "model = torch.nn.Linear(4, 2)",
+        "optimizer = torch.optim.SGD(model.parameters(), lr=0.1)",
+        "for step in range(20):",
+        "    optimizer.zero_grad()",
+        "    loss = model(torch.randn(8, 4)).pow(2).mean()",
+        "    loss.backward()",
+    ]
+    (tmp_path / "train.py").write_text("\n".join(lines) + "\n")
+    command = [sys.executable, "-m", "steadygrad", "watch", "--report", "r.html", "train.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert "no-step" in done.stderr
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    meant = re.findall(r'<span class="meant"><i class="number">▸ +(\d+)  </i>(.*?)\n', page)
+    assert meant
+    assert all(text == lines[int(number) - 1] for number, text in meant)

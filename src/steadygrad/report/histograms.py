@@ -29,10 +29,10 @@ def _row(layer: Layer, steps: Sequence[int]) -> Html:
     ends = [layer.ends(step) for step in steps]
     known = [end for end in ends if end] or [(0.0, 0.0)]
     low, high = min(end[0] for end in known), max(end[1] for end in known)
+    span = f"{number(low, 2)} to {number(high, 2)}" if low < high else f"always {number(low, 2)}"
     if low == high:
         margin = 0.5 * abs(low) or 0.5
         low, high = low - margin, high + margin
-    span = f"{number(low, 2)} to {number(high, 2)}"
     head = tag(
         "th",
         tag("code", shorten(layer.name, 30)),
