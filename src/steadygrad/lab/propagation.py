@@ -9,12 +9,14 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor, nn
 
-from steadygrad.nn.activations import ACTIVATIONS
+from steadygrad.nn.activations import ACTIVATIONS, gain
 from steadygrad.nn.initialize import initialize
 
 SATURATED = 0.95  # |tanh| above this has a slope under 0.1
 HISTOGRAM_BINS = 60
-EXCESS = 5.0  # Var[relu(z)^2] / E[relu(z)^2]^2 for normal z: 6 / 1 - 1; tanh and linear have less
+# Var[f(z)^2] / E[f(z)^2]^2 for z normal: 5 for relu; 2 for linear, and less for what saturates.
+EXCESS = {"linear": 2.0, "tanh": 2.0, "sigmoid": 2.0}
+LARGEST_EXCESS = 5.0
 SPREADS = 3.0  # accepted distance from theory, in standard deviations of a network of that width
 
 
@@ -29,8 +31,11 @@ class Setting:
 
     def gain(self, width: int) -> float:
         """The std of a layer's sums for inputs of mean square 1: weight std x sqrt(fan_in)."""
-        fan_in = {"xavier-in-normal": 1.0, "xavier-normal": 1.0, "kaiming-normal": math.sqrt(2.0)}
-        return fan_in.get(self.scheme, self.std * math.sqrt(width))
+        if self.scheme.startswith("xavier"):
+            return 1.0
+        if self.scheme.startswith("kaiming"):
+            return gain(self.activation)
+        return self.std * math.sqrt(width)
 
 
 @dataclass(frozen=True)
@@ -75,19 +80,25 @@ def measure_layers(
         low = -extent if bool((values < 0).any()) else 0.0
         counts = torch.histc(values, HISTOGRAM_BINS, low, extent)
         edges = torch.linspace(low, extent, HISTOGRAM_BINS + 1)
-        slope = 1 - values.square() if setting.activation == "tanh" else (values > 0).float()
         found.append(
             LayerSignal(
                 number,
                 float(values.mean()),
                 float(values.std(correction=0)),
                 float((values.abs() > SATURATED).float().mean()),
-                float(slope.mean()),
+                _mean_slope(values, setting.activation),
                 [int(count) for count in counts],
                 edges.tolist(),
             )
         )
     return found
+
+
+def _mean_slope(outputs: Tensor, activation: str) -> float:
+    """The mean derivative of the activation, where its outputs tell it; else NaN."""
+    if activation == "tanh":
+        return float((1 - outputs.square()).mean())
+    return float((outputs > 0).float().mean()) if activation == "relu" else math.nan
 
 
 def predicted_stds(depth: int, activation: str, gain: float) -> list[float]:
@@ -111,7 +122,7 @@ def predicted_stds(depth: int, activation: str, gain: float) -> list[float]:
     return stds
 
 
-def width_tolerance(width: int, depth: int) -> float:
+def width_tolerance(width: int, depth: int, activation: str = "relu") -> float:
     """How far (as a factor, minus 1) the std may lie from that of an infinitely wide network.
 
     The logarithm of the mean square takes a random step of variance at most 5 / width in a layer.
@@ -119,7 +130,8 @@ def width_tolerance(width: int, depth: int) -> float:
     >>> round(width_tolerance(4096, 6), 2)
     0.14
     """
-    return math.exp(SPREADS * 0.5 * math.sqrt(EXCESS * depth / width)) - 1.0
+    excess = EXCESS.get(activation, LARGEST_EXCESS)
+    return math.exp(SPREADS * 0.5 * math.sqrt(excess * depth / width)) - 1.0
 
 
 @dataclass(frozen=True)
