@@ -17,11 +17,12 @@ from steadygrad import cli
 from steadygrad.images.source import open_source
 from steadygrad.preflight import check
 from steadygrad.preflight.overfit import check_overfit
-from steadygrad.preflight.rates import Trial, check_rates, recommended, try_rates
+from steadygrad.preflight.rates import check_rates
 from steadygrad.preflight.sample import even_sample
 from steadygrad.preflight.start import check_inputs, check_loss, check_regularised
 from steadygrad.record import Recipe
 from steadygrad.train import start, train
+from steadygrad.trials import Trial, recommended, try_rates
 from training_helpers import Digits, PlainBatches, SmallClassifier
 
 RECIPE = Recipe(seed=5, epochs=3, optimizer="nesterov", lr=0.05, average_decay=0.9)

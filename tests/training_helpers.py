@@ -5,6 +5,11 @@ import torch
 from sklearn.datasets import load_digits
 from torch import nn
 
+from steadygrad import fit
+from steadygrad.fit.folder import RunFolder
+from steadygrad.fit.loop import Loop
+from steadygrad.fit.prepare import prepare, recipe_file, use_machine
+from steadygrad.fit.signals import StopSignals
 from steadygrad.images.randomness import generator
 from steadygrad.preprocess import Preprocess
 
@@ -96,3 +101,16 @@ def same_tensors(first, second):
     """Names of the tensors that differ in any bit."""
     assert first.keys() == second.keys()
     return [name for name in first if not torch.equal(first[name], second[name])]
+
+
+def trained(out, recipe, show, **job):
+    """The loop of `steadygrad train digits` once training is over; no scoring, no export."""
+    job = fit.Job("digits", out=str(out), **job)
+    with RunFolder.create(job.out, "digits") as folder, StopSignals() as signals:
+        recipe = use_machine(recipe.check(), to_train=True)
+        prepared = prepare(job, recipe, recipe, show)
+        folder.save_record(prepared.record)
+        folder.write_json("recipe.json", recipe_file(prepared))
+        loop = Loop(folder, prepared, show)
+        loop.run(signals)
+        return loop

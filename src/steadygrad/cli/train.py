@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 from typing import Any
 
@@ -17,6 +16,7 @@ from steadygrad.cli.options import (
     typed_recipe,
 )
 from steadygrad.cli.progress import Progress
+from steadygrad.errors import SteadygradError
 from steadygrad.record.recipe import spelled
 
 JOB_OPTIONS = ("out", "overwrite", "data_root", "allow_broken")
@@ -54,6 +54,18 @@ fashion-mnist, cifar10, cifar100. Every option has a default that fits the data 
     metavar="DURATION",
     help="Time between two checkpoints: the most a power cut costs (default 30s).",
 )
+@click.option(
+    "--watch/--no-watch",
+    "watch",
+    default=None,
+    help="Look on while it trains and name faults (default: --watch).",
+)
+@click.option(
+    "--on-fault",
+    type=click.Choice(["warn", "stop", "fix", "ignore"]),
+    help="What follows a certain fault: say it; also stop where training can't work (default); "
+    "repair it and go on; say nothing.",
+)
 @click.option("--quiet", is_flag=True, help="No progress, only the result.")
 @json_option
 @recipe_options
@@ -61,28 +73,45 @@ def command(data: str | None, resume: str | None, **options: Any) -> int:
     """Train a classifier on labelled pictures and write a report and a file to deploy."""
     if (data is None) == (resume is None):
         raise click.UsageError("Give DATA, or --resume RUN: one of the two.")
-    from steadygrad import fit
     from steadygrad.report.text import summary_text
 
-    seconds = options["checkpoint_every"]
-    with Progress(quiet=options["quiet"]) as progress:
-        if resume is not None:
-            _refuse_beside_resume(options)
-            summary = fit.resume(resume, checkpoint_seconds=seconds, show=progress)
-        else:
-            chosen = {name: options[name] for name in JOB_OPTIONS}
-            job = fit.Job(str(data), **chosen, command=sys.argv[1:])
-            if seconds is not None:
-                job = dataclasses.replace(job, checkpoint_seconds=seconds)
-            asked = fit.asked_recipe(options["recipe_path"], typed_recipe(options))
-            if options["summary"]:
-                click.echo(fit.layer_summary(job, asked, show=progress))
-                return 0
-            summary = fit.run(job, asked, show=progress)
+    try:
+        summary = _trained(data, resume, options)
+    except SteadygradError as error:
+        if options["fail_on"] and hasattr(error, "finding"):
+            error.exit_status = status_of([{"severity": "error"}], options["fail_on"])
+        raise
+    if summary is None:
+        return 0
     if options["json_path"] != "-":
         click.echo(summary_text(summary["data"], summary, summary["folder"]))
     print_json(options["json_path"], summary)
     return status_of(summary["findings"], options["fail_on"])
+
+
+def _trained(
+    data: str | None, resume: str | None, options: dict[str, Any]
+) -> dict[str, Any] | None:
+    """The summary of the run; None where only the layer table was asked for."""
+    from steadygrad import fit
+
+    asked_of_job = {
+        "checkpoint_seconds": options["checkpoint_every"],
+        "on_fault": options["on_fault"],
+        "watch": options["watch"],
+    }
+    with Progress(quiet=options["quiet"]) as progress:
+        if resume is not None:
+            _refuse_beside_resume(options)
+            return fit.resume(resume, **asked_of_job, show=progress)
+        chosen = {name: options[name] for name in JOB_OPTIONS}
+        given = {name: value for name, value in asked_of_job.items() if value is not None}
+        job = fit.Job(str(data), **chosen, **given, command=sys.argv[1:])
+        asked = fit.asked_recipe(options["recipe_path"], typed_recipe(options))
+        if options["summary"]:
+            click.echo(fit.layer_summary(job, asked, show=progress))
+            return None
+        return fit.run(job, asked, show=progress)
 
 
 def _refuse_beside_resume(options: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ import torch
 from steadygrad import checkpoint
 from steadygrad.evaluate import Evaluation, evaluate
 from steadygrad.export import Parity, export, prove
-from steadygrad.fit.loop import Loop, judge
+from steadygrad.fit.loop import Loop
 from steadygrad.fit.prepare import Prepared, versions
 from steadygrad.images.augment import Augmentation
 from steadygrad.images.dataset import Images, Subset
@@ -50,7 +50,9 @@ def finish(loop: Loop, *, started: float) -> dict[str, Any]:
     began = time.monotonic()
     parity = export_and_prove(prepared.classifier, prepared.images, folder.path)
     seconds["export"] = time.monotonic() - began
-    findings = judge(prepared.record, folder)
+    findings = loop.judge()
+    for failure in loop.attendance.failures:
+        show.say(f"A fault of Steadygrad itself, the run went on without it: {failure}")
     progress = loop.progress
     seconds |= {
         "waiting for data": progress.data_seconds,

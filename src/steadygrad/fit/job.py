@@ -32,6 +32,10 @@ class Job:
     checkpoint_seconds: float = CHECKPOINT_SECONDS
     folder: str = field(default_factory=os.getcwd)
     """The working folder: where a network of the user's own is imported from."""
+    watch: bool = True
+    """Whether the monitor looks on and rules are asked while training goes on."""
+    on_fault: str = "stop"
+    """What follows a certain finding, one of `fit.faults.ANSWERS`."""
 
     def to_dict(self) -> dict[str, Any]:
         """Ready for JSON; paths absolute, so that a resume works from anywhere."""

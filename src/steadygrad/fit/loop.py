@@ -5,75 +5,25 @@ from __future__ import annotations
 import math
 import shlex
 import time
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
-
-from steadygrad import checkpoint, rules
+from steadygrad import checkpoint
 from steadygrad.errors import SteadygradError
 from steadygrad.evaluate import evaluate
+from steadygrad.fit.attend import Attendance, Fault
 from steadygrad.fit.budget import Budget
+from steadygrad.fit.faults import HOPELESS, Stopped, broken_finding
 from steadygrad.fit.folder import RunFolder
 from steadygrad.fit.job import Show
 from steadygrad.fit.prepare import Prepared
+from steadygrad.fit.progress import Progress, averaged, is_finite, look_is_due
+from steadygrad.fit.repair import PLANNERS, repair
 from steadygrad.fit.signals import Interrupted, StopSignals
-from steadygrad.record import Epoch, Event, Finding, Record, Step
+from steadygrad.record import Epoch, Event, Finding, Step
 from steadygrad.train import Diverged, TrainingState, train
 from steadygrad.training_state import LowResolution
-
-LOOKS = 20
-"""Most often the validation pictures are scored in a run: each look costs a forward pass."""
-
-
-@dataclass
-class Progress:
-    """What the loop must remember over an interruption, beside the TrainingState."""
-
-    best_accuracy: float = -1.0
-    best_step: int = 0
-    improved_step: int = 0
-    """The step of the last look that was better than all before; a tie is no progress."""
-    loss_sum: float = 0.0
-    loss_count: int = 0
-    train_seconds: float = 0.0
-    data_seconds: float = 0.0
-    compute_seconds: float = 0.0
-    evaluate_seconds: float = 0.0
-    num_images: int = 0
-    stopped_early: bool = False
-
-
-def look_is_due(state: TrainingState, patience: int = 0) -> bool:
-    """Whether to score the validation pictures: at epoch ends, thinned out, and at the end.
-
-    `patience`, in epochs, asks for looks at least that often.
-    """
-    if state.steps_left == 0:
-        return True
-    epochs = math.ceil(state.total_steps / state.steps_per_epoch)
-    every = max(1, math.ceil(epochs / LOOKS))
-    every = min(every, patience) if patience else every
-    return state.step % (state.steps_per_epoch * every) == 0
-
-
-def is_finite(state: TrainingState) -> bool:
-    """Whether all weights and statistics of the network are numbers."""
-    tensors = state.classifier.state_dict().values()
-    return all(bool(torch.isfinite(tensor).all()) for tensor in tensors)
-
-
-def averaged(state: TrainingState) -> AbstractContextManager[None]:
-    """A context in which the classifier has its averaged weights, if the run keeps any."""
-    return state.average.applied(state.classifier) if state.average else nullcontext()
-
-
-def judge(record: Record, folder: RunFolder) -> list[Finding]:
-    """Run all rules over the record, and write what they find down in it."""
-    record.findings = rules.run(record)
-    folder.save_record(record)
-    return record.findings
 
 
 @dataclass
@@ -85,6 +35,10 @@ class Loop:
     show: Show
     budget: Budget | None = None
     progress: Progress = field(default_factory=Progress)
+    attendance: Attendance = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.attendance = Attendance(self.prepared, self.folder, self.show)
 
     @property
     def state(self) -> TrainingState:
@@ -92,26 +46,41 @@ class Loop:
         return self.prepared.state
 
     def run(self, signals: StopSignals) -> None:
-        """Train to the end, or until a signal, a deadline or lack of progress says stop."""
+        """Train to the end, or until a signal, a deadline, a fault or no progress says stop."""
         if self.progress.stopped_early:
             return  # an earlier process came to the end of training, and no further
-        self.show.stage("training", self.state.total_steps)
-        go_on = f"Go on with: steadygrad train --resume {shlex.quote(str(self.folder.path))}"
-        signals.message = f"Stopped at once; the checkpoint before is kept. {go_on}"
+        signals.message = f"Stopped at once; the checkpoint before is kept. {self._go_on()}"
         if self.state.step == 0:
             self.save()
+        while not self._trained(signals):
+            pass
+        self.save()
+        signals.message = f"Stopped after training; the weights are saved. {self._go_on()}"
+        if signals.number is not None:
+            at = f"step {self.state.step} of {self.state.total_steps}"
+            raise Interrupted(
+                f"Stopped at {at}; everything is saved. {self._go_on()}", signals.number
+            )
+
+    def _go_on(self) -> str:
+        return f"Go on with: steadygrad train --resume {shlex.quote(str(self.folder.path))}"
+
+    def _trained(self, signals: StopSignals) -> bool:
+        """Train from where the state stands; False: a fault was repaired, and it begins anew."""
+        self.show.stage("training", self.state.total_steps)
         try:
             with signals.held():
                 self._train(signals)
+            if is_finite(self.state):
+                return True
+            return self._broken(self._lost())
         except Diverged as error:
-            self._diverged(error)
-        if not is_finite(self.state):
-            self._lost()
-        self.save()
-        signals.message = f"Stopped after training; the weights are saved. {go_on}"
-        if signals.number is not None:
-            at = f"step {self.state.step} of {self.state.total_steps}"
-            raise Interrupted(f"Stopped at {at}; everything is saved. {go_on}", signals.number)
+            self._note_broken(error)
+            return self._broken(SteadygradError(f"{error} {self._kept()}"), error)
+        except Fault as fault:
+            if not self._repair(fault.finding):
+                self._stop(fault.finding)
+            return False
 
     def _train(self, signals: StopSignals) -> None:
         state, progress, recipe = self.state, self.progress, self.prepared.recipe
@@ -119,18 +88,48 @@ class Loop:
         if self.budget:
             self.budget.begin()
         seconds_before = progress.train_seconds
-        for step in train(state, self.prepared.batches, recipe):
-            self._note(step)
-            progress.train_seconds = seconds_before + time.monotonic() - began
-            if look_is_due(state, recipe.patience) and self._look():
-                break
-            self._replan()
-            if signals.number is not None:
-                break
-            if time.monotonic() - saved >= self.prepared.job.checkpoint_seconds:
-                self.save()
-                saved = time.monotonic()
+        steps = train(state, self.prepared.batches, recipe)
+        with self.attendance.begun(), closing(steps):
+            for step in steps:
+                self._note(step)
+                progress.train_seconds = seconds_before + time.monotonic() - began
+                if look_is_due(state, recipe.patience) and self._look():
+                    break
+                self.attendance.ask(state)
+                self._replan()
+                if signals.number is not None:
+                    break
+                if time.monotonic() - saved >= self.prepared.job.checkpoint_seconds:
+                    self.save()
+                    saved = time.monotonic()
+            if signals.number is None:
+                self.attendance.end()
         progress.train_seconds = seconds_before + time.monotonic() - began
+
+    def judge(self) -> list[Finding]:
+        """What all rules say of the record now; written down in it."""
+        return self.attendance.judge()
+
+    def _repair(self, finding: Finding) -> bool:
+        """Repair the fault's cause if the tool owns it, and make ready to go on."""
+        if self.prepared.job.on_fault != "fix":
+            return False
+        progress = repair(self.prepared, self.folder, finding, self.progress)
+        if progress is None:
+            return False
+        self.progress = progress
+        self.show.say(self.prepared.record.events[-1].text)
+        self.save()
+        return True
+
+    def _stop(self, finding: Finding) -> None:
+        """End the run at a certain error that can't or shall not be repaired."""
+        if finding.rule not in HOPELESS:
+            self.attendance.leave(finding.rule)
+            return
+        self.save()
+        self.judge()
+        raise Stopped(finding, self.state.step, self._kept(), self._go_on())
 
     def save(self, name: str = "last") -> None:
         """Write a checkpoint, the record before it.
@@ -207,18 +206,23 @@ class Loop:
         self.prepared.record.add(event)
         self.show.say(text)
 
-    def _diverged(self, error: Diverged) -> None:
-        """Write the broken step down, so that rules see it, and stop; the checkpoint stays."""
+    def _note_broken(self, error: Diverged) -> None:
+        """Write the broken step down, so that rules see it."""
         self.prepared.record.add(
             Step(error.step, self.state.epoch, error.loss, error.lr, 0, grad_norm=error.grad_norm)
         )
-        judge(self.prepared.record, self.folder)
-        raise SteadygradError(f"{error} {self._kept()}") from error
 
-    def _lost(self) -> None:
+    def _broken(self, failure: SteadygradError, cause: Exception | None = None) -> bool:
+        """Numbers broke: repair that, or stop with what is kept."""
+        errors = (f for f in self.judge() if f.severity == "error" and f.rule in PLANNERS)
+        finding = next(errors, None)
+        if self._repair(finding or broken_finding(self.state.step, str(failure))):
+            return False
+        raise failure from cause
+
+    def _lost(self) -> SteadygradError:
         """The last update left no numbers: nothing to score or export."""
-        judge(self.prepared.record, self.folder)
-        raise SteadygradError(
+        return SteadygradError(
             f"The weights are no finite numbers after step {self.state.step}. Try a smaller --lr, "
             f"some --warmup 0.1 or --clip-norm 1. {self._kept()}"
         )

@@ -123,7 +123,7 @@ def prepare(job: Job, asked: Recipe, recipe: Recipe, show: Show) -> Prepared:
     if sentence := scaled_lr(recipe)[1]:
         record.add(Event(0, "rate scaled", sentence, {"lr": prepared.state.lr}))
         show.say(sentence)
-    record.facts = _facts(prepared)
+    record.facts = facts_of(prepared)
     return prepared
 
 
@@ -179,7 +179,8 @@ def _probe(
     return recipe.replace(precision=found.precision, memory_format=found.memory_format)
 
 
-def _facts(prepared: Prepared) -> Facts:
+def facts_of(prepared: Prepared) -> Facts:
+    """What is known of a run before its first step."""
     images, classifier = prepared.images, prepared.classifier
     shape = (classifier.channels, classifier.image_size, classifier.image_size)
     counts = {

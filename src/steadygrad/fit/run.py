@@ -16,7 +16,7 @@ from steadygrad.evaluate import evaluate
 from steadygrad.fit.finish import export_and_prove, finish
 from steadygrad.fit.folder import RunFolder
 from steadygrad.fit.job import Job, Show, Silent, find_code, with_absolute_paths
-from steadygrad.fit.loop import Loop, Progress
+from steadygrad.fit.loop import Loop
 from steadygrad.fit.plan import fit_budget, plan_budget
 from steadygrad.fit.prepare import (
     Prepared,
@@ -29,6 +29,7 @@ from steadygrad.fit.prepare import (
     versions,
     write_splits,
 )
+from steadygrad.fit.progress import Progress
 from steadygrad.fit.signals import StopSignals
 from steadygrad.images.dataset import Images, Subset
 from steadygrad.models.classifier import Classifier
@@ -69,7 +70,12 @@ def run(job: Job, asked: Recipe, *, show: Show | None = None) -> dict[str, Any]:
 
 
 def resume(
-    path: str, *, checkpoint_seconds: float | None = None, show: Show | None = None
+    path: str,
+    *,
+    checkpoint_seconds: float | None = None,
+    on_fault: str | None = None,
+    watch: bool | None = None,
+    show: Show | None = None,
 ) -> dict[str, Any]:
     """Go on with an interrupted run, exactly where its last checkpoint stands.
 
@@ -82,8 +88,8 @@ def resume(
             raise InputError(f"The run in '{path}' is finished; there is nothing to go on with.")
         signals.message = "Stopped before training went on; the run is as it was."
         values = folder.read_json("recipe.json", "recipe", "asked", "total_steps", "job", "data")
-        if checkpoint_seconds is not None:
-            values["job"]["checkpoint_seconds"] = checkpoint_seconds
+        asked = {"checkpoint_seconds": checkpoint_seconds, "on_fault": on_fault, "watch": watch}
+        values["job"] |= {name: value for name, value in asked.items() if value is not None}
         _compare_versions(values.get("versions", {}), show)
         find_code(values)
         prepared = prepare_again(folder, values, show)

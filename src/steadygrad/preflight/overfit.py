@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from steadygrad.preflight.copies import copied, undisturbed, without_dropout
 from steadygrad.preflight.result import Check
 from steadygrad.training_state import TrainingState
+from steadygrad.trials import copied, undisturbed, without_dropout
 
 EXAMPLES = 20
 LEARNED = 0.05

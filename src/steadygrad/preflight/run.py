@@ -20,7 +20,7 @@ from steadygrad.images.dataset import Images
 from steadygrad.images.source import open_source
 from steadygrad.models.classifier import Classifier
 from steadygrad.preflight.overfit import EXAMPLES, check_overfit
-from steadygrad.preflight.rates import check_rates, try_rates
+from steadygrad.preflight.rates import check_rates
 from steadygrad.preflight.result import SEVERITY_OF, Check
 from steadygrad.preflight.sample import open_sample, some_examples
 from steadygrad.preflight.signal import check_signal, follow_steps
@@ -30,6 +30,7 @@ from steadygrad.record import Facts, Finding, Recipe, Record
 from steadygrad.report.words import count, plural
 from steadygrad.rules.reading import guess_loss
 from steadygrad.training_state import TrainingState, start
+from steadygrad.trials import try_rates
 
 SECONDS = 50.0
 SHARES = {"signal": 0.2, "overfit": 0.35, "rates": 0.35}

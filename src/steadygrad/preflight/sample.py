@@ -49,8 +49,8 @@ def even_sample(source: Source, limit: int, seed: int) -> Source:
 
     >>> from steadygrad.images.source import open_source
     >>> digits = open_source("digits")
-    >>> len(even_sample(digits, 200, 0)), even_sample(digits, 5000, 0) is digits
-    (200, True)
+    >>> 190 < len(even_sample(digits, 200, 0)) < 210, even_sample(digits, 5000, 0) is digits
+    (True, True)
     """
     if len(source) <= limit:
         return source
@@ -63,7 +63,7 @@ def even_sample(source: Source, limit: int, seed: int) -> Source:
     for group in members.values():
         order = torch.randperm(len(group), generator=rng).tolist()
         chosen += [group[place] for place in order[: max(2, round(share * len(group)))]]
-    chosen = sorted(chosen)[: max(limit, 2 * len(members))]
+    chosen.sort()
     return replace(
         source,
         names=[source.names[index] for index in chosen],

@@ -8,12 +8,12 @@ import time
 from collections import defaultdict
 
 from steadygrad.fit.watched import Watched
-from steadygrad.preflight.copies import copied, undisturbed
 from steadygrad.preflight.result import Check, Status
 from steadygrad.record import Graph, Operation, Recipe, Record
 from steadygrad.rules.graph import is_weighted
 from steadygrad.train import BatchesLike, Diverged, train
 from steadygrad.training_state import TrainingState, start
+from steadygrad.trials import copied, undisturbed
 
 STEPS = 10
 """All watched; the recipe's own rate and augmentation, on a copy."""
