@@ -18,7 +18,7 @@ EXAMPLES = """
 \b
 Examples:
   steadygrad lab
-  steadygrad lab linear-limits --out linear/
+  steadygrad lab hard-cases --out hard/
   steadygrad lab signal --std 0.05 --activation tanh --depth 6
   steadygrad lab --all --quick --out gallery/
 

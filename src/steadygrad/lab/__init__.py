@@ -5,10 +5,11 @@ One file per experiment, each with its EXPERIMENT; a new one costs that file and
 
 from __future__ import annotations
 
-from steadygrad.lab import constant_start, hard_cases, signal_through_depth
+from steadygrad.lab import activations, constant_start, hard_cases, signal_through_depth
 from steadygrad.lab.framework import Experiment
 
 EXPERIMENTS: tuple[Experiment, ...] = (
+    activations.EXPERIMENT,
     hard_cases.EXPERIMENT,
     constant_start.EXPERIMENT,
     signal_through_depth.EXPERIMENT,

@@ -176,11 +176,8 @@ def near(
     True
     """
     allowed = max(absolute, relative * abs(expected))
-    size = (
-        f"±{show(100 * relative)} %"
-        if relative * abs(expected) >= absolute
-        else (f"±{show(absolute)}")
-    )
+    percent = relative > 0 and relative * abs(expected) >= absolute
+    size = f"±{show(100 * relative)} %" if percent else f"±{show(absolute)}"
     holds = math.isfinite(measured) and abs(measured - expected) <= allowed
     return Verdict(text, holds, float(measured), show(expected), f"{size}: {why}")
 
