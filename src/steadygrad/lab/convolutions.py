@@ -1,0 +1,437 @@
+"""Convolutions: few weights, used everywhere; what moves in the picture moves in the maps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from matplotlib.figure import Figure
+from torch import Tensor, nn
+
+from steadygrad.lab.drawing import BLUE, ORANGE, figure, label, picture
+from steadygrad.lab.framework import (
+    Experiment,
+    Option,
+    Result,
+    Verdict,
+    at_least,
+    at_most,
+    near,
+)
+from steadygrad.lab.pictures import load_pictures
+from steadygrad.models.plain import vgg
+from steadygrad.nn.initialize import initialize
+
+ROUNDING = 1e-5
+"""Relative. Sums of up to a thousand float32 products in another order differ by about 1e-6."""
+OTHER_SIZES = ((17, 17), (32, 32), (48, 48), (33, 57))
+
+
+def count_layers(channels: int, size: int, filters: int, kernel: int) -> list[dict[str, Any]]:
+    """Weights and connections of a convolution, and of the dense layer between the same tensors."""
+    inputs, outputs = channels * size**2, filters * size**2
+    with torch.device("meta"):  # the dense layer would not fit into memory
+        layers = {
+            "convolution": nn.Conv2d(channels, filters, kernel, padding=kernel // 2),
+            "fully connected": nn.Linear(inputs, outputs),
+        }
+    # Along one side, offset d of the kernel meets size - |d| places; the rest is padding.
+    meetings = sum(size - abs(offset) for offset in range(-(kernel // 2), kernel // 2 + 1))
+    connections = {
+        "convolution": meetings**2 * channels * filters,
+        "fully connected": inputs * outputs,
+    }
+    return [
+        {
+            "layer": name,
+            "inputs": inputs,
+            "outputs": outputs,
+            "parameters": sum(parameter.numel() for parameter in layer.parameters()),
+            "connections": connections[name],
+        }
+        for name, layer in layers.items()
+    ]
+
+
+def as_matrix(layer: nn.Conv2d, channels: int, size: int) -> Tensor:
+    """The convolution, without its bias, as the matrix (outputs, inputs) of a dense layer.
+
+    Column by column: what the layer makes of a picture with one pixel lit.
+    """
+    lit = torch.eye(channels * size**2).reshape(-1, channels, size, size)
+    with torch.no_grad():
+        answers = F.conv2d(lit, layer.weight, padding=layer.padding)  # pyright: ignore
+    return answers.flatten(1).T.contiguous()
+
+
+def matrix_facts(matrix: Tensor, layer: nn.Conv2d, inputs: Tensor) -> dict[str, float]:
+    """How sparse the matrix is, how many numbers it repeats, and how far from the layer."""
+    with torch.no_grad():
+        dense = inputs.flatten(1) @ matrix.T
+        direct = F.conv2d(inputs, layer.weight, padding=layer.padding).flatten(1)  # pyright: ignore
+    return {
+        "connections": int((matrix != 0).sum()),
+        "different weights": len(torch.unique(matrix[matrix != 0])),
+        "difference": relative_difference(dense, direct),
+    }
+
+
+def relative_difference(first: Tensor, second: Tensor) -> float:
+    """Root mean square of the difference over that of the second."""
+    return float((first - second).norm() / second.norm())
+
+
+@torch.no_grad()
+def shift_errors(
+    inputs: Tensor, filters: int, shift: tuple[int, int], seed: int
+) -> dict[str, float]:
+    """layer(shifted picture) against shifted layer(picture), relative, for several layers."""
+    channels, size = inputs.shape[1], inputs.shape[2]
+    torch.manual_seed(seed)
+    layers: dict[str, nn.Module] = {
+        "convolution, circular border": nn.Conv2d(
+            channels, filters, 3, padding=1, padding_mode="circular"
+        ),
+        "convolution, zero border": nn.Conv2d(channels, filters, 3, padding=1),
+        "fully connected": nn.Sequential(
+            nn.Flatten(),
+            nn.Linear(channels * size**2, filters * size**2, bias=False),
+            nn.Unflatten(1, (filters, size, size)),
+        ),
+    }
+
+    def moved(maps: Tensor) -> Tensor:
+        return maps.roll(shift, (2, 3))
+
+    errors = {
+        name: relative_difference(layer(moved(inputs)), moved(layer(inputs)))
+        for name, layer in layers.items()
+    }
+    zero = layers["convolution, zero border"]
+    margin = 1 + max(map(abs, shift))  # what the border or the wrapping has touched
+    inner = (..., slice(margin, -margin), slice(margin, -margin))
+    errors["convolution, zero border, inside"] = relative_difference(
+        zero(moved(inputs))[inner], moved(zero(inputs))[inner]
+    )
+    circular = layers["convolution, circular border"]
+    errors["circular, then global average"] = relative_difference(
+        circular(moved(inputs)).mean((2, 3)), circular(inputs).mean((2, 3))
+    )
+    return errors
+
+
+@torch.no_grad()
+def stride_errors(inputs: Tensor, seed: int) -> dict[int, float]:
+    """The same for a circular convolution of stride 2: shifts of 1 … 4 pixels → relative error.
+
+    A shift by an even number s moves the maps by s / 2; an odd one falls between two places.
+    """
+    even = inputs.shape[2] // 2 * 2
+    inputs = inputs[..., :even, :even]
+    torch.manual_seed(seed)
+    layer = nn.Conv2d(inputs.shape[1], 8, 3, stride=2, padding=1, padding_mode="circular")
+    return {
+        shift: relative_difference(
+            layer(inputs.roll(shift, 3)), layer(inputs).roll(round(shift / 2), 3)
+        )
+        for shift in (1, 2, 3, 4)
+    }
+
+
+class FullyConvolutional(nn.Module):
+    """A network with global pooling and a linear head, as convolutions only: a score per place."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        layers = list(network.get_submodule("layers").children())
+        head: Any = network.get_submodule("head")
+        end = next(i for i, layer in enumerate(layers) if isinstance(layer, nn.AdaptiveAvgPool2d))
+        self.maps = nn.Sequential(*layers[:end])
+        self.scores = nn.Conv2d(head.in_features, head.out_features, 1)
+        with torch.no_grad():
+            self.scores.weight.copy_(head.weight[:, :, None, None])
+            self.scores.bias.copy_(head.bias)  # pyright: ignore[reportOptionalMemberAccess]
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images (N, C, H, W) of any size -> scores (N, K, h, w)."""
+        return self.scores(self.maps(images))
+
+
+@torch.no_grad()
+def head_differences(inputs: Tensor, seed: int) -> list[dict[str, Any]]:
+    """Mean of the 1×1 head's score map against pooling then the linear head, by picture size.
+
+    Also whether a network that flattens its maps, built for the pictures' own size, takes them.
+    """
+    channels, size = inputs.shape[1], inputs.shape[2]
+    draws = torch.Generator().manual_seed(seed)
+    network = vgg(10, channels, depth=4, width=8, norm="batch").eval()
+    initialize(network, "kaiming-normal", generator=draws)
+    convolutional = FullyConvolutional(network).eval()
+    flattening = nn.Sequential(
+        nn.Conv2d(channels, 8, 3, padding=1), nn.Flatten(), nn.Linear(8 * size**2, 10)
+    )
+    rows: list[dict[str, Any]] = []
+    for height, width in ((size, size), *OTHER_SIZES):
+        pictures = F.interpolate(inputs, (height, width), mode="bilinear", antialias=True)
+        scores = convolutional(pictures)
+        rows.append(
+            {
+                "picture": f"{height}×{width}",
+                "score map": f"{scores.shape[2]}×{scores.shape[3]}",
+                "difference": relative_difference(scores.mean((2, 3)), network(pictures)),
+                "a flattening head takes it": takes(flattening, pictures),
+            }
+        )
+    return rows
+
+
+def takes(network: nn.Module, pictures: Tensor) -> bool:
+    """Whether the network accepts pictures of this size."""
+    try:
+        network(pictures)
+    except RuntimeError:
+        return False
+    return True
+
+
+@torch.no_grad()
+def one_by_one_difference(inputs: Tensor, seed: int) -> float:
+    """A 1×1 convolution against the same linear layer at every pixel."""
+    torch.manual_seed(seed)
+    linear = nn.Linear(inputs.shape[1], 5)
+    by_pixel = linear(inputs.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+    weight = linear.weight[:, :, None, None]
+    return relative_difference(F.conv2d(inputs, weight, linear.bias), by_pixel)
+
+
+def draw_matrix(matrix: Tensor, counts: list[dict[str, Any]]) -> Figure:
+    """The convolution as a matrix, and parameters and connections on a log axis."""
+    drawn, axes = figure(
+        1,
+        2,
+        height=3.8,
+        caption="Left: a convolution written as the matrix of a dense layer; nearly all of it is "
+        "zero and the same few numbers return in every row. Right: how many parameters and "
+        "connections the two kinds of layer have.",
+    )
+    left, right = axes[0]
+    limit = float(matrix.abs().max())
+    shown = left.imshow(matrix, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
+    left.grid(False)
+    drawn.colorbar(shown, ax=left, label="weight", shrink=0.8)
+    label(left, "input pixel", "output pixel", "One channel to one map, 3×3")
+    places = np.arange(2)
+    for offset, key, colour in ((-0.2, "parameters", BLUE), (0.2, "connections", ORANGE)):
+        values = [row[key] for row in counts]
+        bars = right.bar(places + offset, values, 0.38, color=colour, label=key)
+        right.bar_label(bars, [f"{value:,}" for value in values], fontsize=9, rotation=12)
+    right.set_yscale("log")
+    right.set_ylim(1, 2e10)
+    right.set_xticks(places, [row["layer"] for row in counts])
+    label(right, "", "number", "The same input and output", legend=True)
+    return drawn
+
+
+@torch.no_grad()
+def draw_shift(inputs: Tensor, shift: tuple[int, int], seed: int) -> Figure:
+    """A picture and one map, before and after the shift, and what a dense layer makes of it."""
+    torch.manual_seed(seed)
+    channels, size = inputs.shape[1], inputs.shape[2]
+    convolution = nn.Conv2d(channels, 1, 3, padding=1, padding_mode="circular")
+    dense = nn.Linear(channels * size**2, size**2)
+    drawn, axes = figure(
+        2,
+        3,
+        height=5.2,
+        caption="Top: a picture, the map a convolution makes of it and what a dense layer makes of "
+        "it. Bottom: the same for the shifted picture. The map has moved along; the dense layer's "
+        "output is another one.",
+    )
+    rows = ((inputs[:1], "picture"), (inputs[:1].roll(shift, (2, 3)), "shifted picture"))
+    for row, (image, name) in zip(axes, rows):
+        picture(row[0], image[0].permute(1, 2, 0).numpy(), name)
+        picture(row[1], convolution(image)[0, 0].numpy(), "convolution")
+        picture(row[2], dense(image.flatten(1)).reshape(size, size).numpy(), "fully connected")
+    return drawn
+
+
+def run(values: dict[str, Any]) -> Result:
+    """Count, shift and resize."""
+    seed, size, kernel = int(values["seed"]), int(values["size"]), int(values["kernel"])
+    shift = (int(values["shift"]), int(values["shift"]))
+    found = load_pictures("fashion-mnist", num_train=32, num_test=1, seed=seed)
+    inputs = found.pixels()[0].float() / 255 - 0.5
+    counts = count_layers(3, size, int(values["filters"]), kernel)
+    small = inputs if inputs.shape[2] <= 14 else F.avg_pool2d(inputs, 2)
+    torch.manual_seed(seed)
+    layer = nn.Conv2d(1, 4, kernel, padding=kernel // 2)
+    matrix = as_matrix(layer, 1, small.shape[2])
+    facts = matrix_facts(matrix, layer, small)
+    expected = count_layers(1, small.shape[2], 4, kernel)[0]["connections"]
+    errors, strides = shift_errors(inputs, 8, shift, seed), stride_errors(inputs, seed)
+    heads, pixelwise = head_differences(inputs, seed), one_by_one_difference(inputs, seed)
+    rows: list[dict[str, Any]] = [*counts]
+    rows += [{"layer": name, "error after a shift": error} for name, error in errors.items()]
+    rows += [
+        {"layer": f"stride 2, shift by {shift}", "error after a shift": error}
+        for shift, error in strides.items()
+    ]
+    rows += heads
+    verdicts = [
+        *_count_verdicts(counts, facts, expected, (3, int(values["filters"]), kernel)),
+        *_shift_verdicts(errors, strides),
+        *_head_verdicts(heads, pixelwise),
+    ]
+    ratio = counts[1]["parameters"] / counts[0]["parameters"]
+    text = (
+        f"Between the same tensors the convolution has {counts[0]['parameters']:,} parameters, the "
+        f"fully connected layer {counts[1]['parameters']:,}: {ratio:,.0f} times as many. A shifted "
+        f"picture ({found.name}) changes the dense layer's output by "
+        f"{errors['fully connected']:.0%}, the convolution's only moves along."
+    )
+    figures = {
+        "matrix": draw_matrix(matrix[: small.shape[2] ** 2], counts),
+        "shift": draw_shift(inputs, (shift[0] + 2, shift[1] + 2), seed),
+    }
+    return Result(rows, figures, verdicts, text)
+
+
+def _count_verdicts(
+    counts: list[dict[str, Any]],
+    facts: dict[str, float],
+    connections: int,
+    shape: tuple[int, int, int],
+) -> list[Verdict]:
+    channels, filters, kernel = shape
+    return [
+        near(
+            "A convolution has filters · (channels · kernel² + 1) parameters, whatever the picture",
+            counts[0]["parameters"],
+            filters * (channels * kernel**2 + 1),
+            why="counted, so exact",
+        ),
+        near(
+            "A dense layer has outputs · (inputs + 1)",
+            counts[1]["parameters"],
+            counts[1]["outputs"] * (counts[1]["inputs"] + 1),
+            why="counted, so exact",
+        ),
+        near(
+            "Sparse interactions: entries of the convolution's matrix that are not zero",
+            facts["connections"],
+            connections,
+            why="counted, so exact",
+        ),
+        near(
+            "Parameter sharing: different numbers among those entries",
+            facts["different weights"],
+            4 * kernel**2,
+            why="4 filters of one channel; counted, so exact",
+        ),
+        at_most(
+            "The matrix and the convolution give the same maps (relative difference)",
+            facts["difference"],
+            ROUNDING,
+            why="float32 sums in another order",
+        ),
+    ]
+
+
+def _shift_verdicts(errors: dict[str, float], strides: dict[int, float]) -> list[Verdict]:
+    equal = "float32 sums in another order"
+    different = "nothing in common would be √2 = 1.41"
+    return [
+        at_most(
+            "Equivariance: convolving the shifted picture is shifting the maps (circular border)",
+            errors["convolution, circular border"],
+            ROUNDING,
+            why=equal,
+        ),
+        at_most(
+            "With a zero border this holds inside",
+            errors["convolution, zero border, inside"],
+            ROUNDING,
+            why=equal,
+        ),
+        at_least(
+            "but not at the border",
+            errors["convolution, zero border"],
+            100 * ROUNDING,
+            why="far over rounding",
+        ),
+        at_least(
+            "A fully connected layer is not equivariant",
+            errors["fully connected"],
+            0.3,
+            why=different,
+        ),
+        at_most(
+            "Global average pooling over the maps does not see the shift at all",
+            errors["circular, then global average"],
+            ROUNDING,
+            why=equal,
+        ),
+        at_most(
+            "Stride 2 follows shifts by an even number of pixels",
+            max(strides[2], strides[4]),
+            ROUNDING,
+            why=equal,
+        ),
+        at_least("and not by an odd one", min(strides[1], strides[3]), 0.1, why=different),
+    ]
+
+
+def _head_verdicts(heads: list[dict[str, Any]], pixelwise: float) -> list[Verdict]:
+    return [
+        at_most(
+            "Mean of the 1×1 head's score map = global pooling, then the linear head, at "
+            f"{len(heads)} picture sizes (largest relative difference)",
+            max(row["difference"] for row in heads),
+            ROUNDING,
+            why="both are linear, so their order does not matter; float32",
+        ),
+        at_most(
+            "Sizes other than its own that a network which flattens its maps takes",
+            sum(
+                row["a flattening head takes it"]
+                for row in heads[1:]
+                if row["picture"] != heads[0]["picture"]
+            ),
+            0,
+            why="its weight has one shape",
+        ),
+        at_most(
+            "A 1×1 convolution is the same linear layer at every pixel",
+            pixelwise,
+            ROUNDING,
+            why="float32 sums in another order",
+        ),
+    ]
+
+
+EXPERIMENT = Experiment(
+    name="convolutions",
+    title="Convolutions",
+    claim="A convolution is a dense layer with nearly all weights zero and the rest shared; so it "
+    "is small, it follows a shifted picture, and it takes pictures of any size.",
+    explanation="A pixel has to do with its neighbours, and an edge is an edge wherever it is. A "
+    "convolution builds both in: each output looks at a small window (sparse interactions), and "
+    "all windows use the same weights (parameter sharing). Written out as a matrix it is a dense "
+    "layer that repeats a few numbers along its diagonals. From the sharing follows equivariance: "
+    "move the picture and the maps move along. Average the maps over all places and even that is "
+    "gone: the answer does not change. And as no weight belongs to a place, the same network runs "
+    "on pictures of any size, if its head does too: global average pooling, or a 1×1 convolution "
+    "that gives a score at every place.",
+    source="Goodfellow, Bengio, Courville 2016, Deep Learning, chapter 9; Lin et al. 2013, Network "
+    "in Network; Long et al. 2015, Fully Convolutional Networks",
+    options=(
+        Option("size", 32, None, "Side of the picture whose layers are counted, in pixels.", int),
+        Option("filters", 16, None, "Output channels of the layers counted.", int),
+        Option("kernel", 3, None, "Side of the kernel, in pixels; odd.", int),
+        Option("shift", 1, None, "Pixels the picture is moved by, down and right.", int),
+    ),
+    run=run,
+)
