@@ -5,7 +5,7 @@ One file per experiment, each with its EXPERIMENT; a new one costs that file and
 
 from __future__ import annotations
 
-from steadygrad.lab import activations, constant_start, hard_cases, signal_through_depth
+from steadygrad.lab import activations, constant_start, hard_cases, optimizers, signal_through_depth
 from steadygrad.lab.framework import Experiment
 
 EXPERIMENTS: tuple[Experiment, ...] = (
@@ -13,5 +13,6 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     hard_cases.EXPERIMENT,
     constant_start.EXPERIMENT,
     signal_through_depth.EXPERIMENT,
+    optimizers.EXPERIMENT,
 )
 """All of them, in the order of the lectures."""
