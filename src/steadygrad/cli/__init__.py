@@ -27,6 +27,7 @@ COMMANDS = {
     "report": "Write a run's report.html again.",
     "lab": "Run the classic experiments about training ConvNets.",
     "init": "Measure the signal through a network, under any initialisation.",
+    "graph": "Draw a computational graph with its values and gradients.",
     "rules": "The faults Steadygrad knows by name.",
 }
 """Name → one line for `--help`. A command lives in the module of its name, loaded when used."""

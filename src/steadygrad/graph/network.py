@@ -108,6 +108,8 @@ def _build(target: str, inputs: Sequence[str]) -> tuple[nn.Module, str]:
         classifier = Classifier.load(target)
         channels, size = classifier.preprocess.channels, classifier.preprocess.image_size
         return classifier.network.train(), f"{ENOUGH}x{channels}x{size}x{size}"
+    if target.endswith(".py"):
+        raise InputError(f"Say which class or function of '{target}' is the model: {target}:Net.")
     if not inputs and target not in MODELS:
         raise InputError(
             f"Say what '{target}' takes: --input 8x3x32x32 (examples, channels, height, width)."
@@ -119,8 +121,6 @@ def _build(target: str, inputs: Sequence[str]) -> tuple[nn.Module, str]:
         "image_size": sizes[-1],
     }
     if target in MODELS or ":" not in target:
-        if target.endswith(".py"):
-            raise InputError(f"Say which class or function of it: {target}:Net.")
         return _instance(target, choose("model", target, MODELS), given), OWN_INPUT
     try:
         function = load_callable(target)
