@@ -1,0 +1,326 @@
+"""Learning rates: too low, good, too high; schedules; rate against batch size; what an epoch is."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from steadygrad.lab.drawing import COLOURS, GRAY, LINES, curve, figure, label
+from steadygrad.lab.framework import (
+    Experiment,
+    Option,
+    Result,
+    Verdict,
+    at_least,
+    at_most,
+)
+from steadygrad.lab.short_runs import Run, Study, load_study, short_run
+from steadygrad.lab.training import smoothed
+from steadygrad.record import Recipe
+from steadygrad.schedules import SCHEDULES, multiplier
+
+RATES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)
+TIMES = 8
+"""Batch and rate are multiplied by this much."""
+WARMUP = 0.2
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All runs, by what was changed."""
+
+    rates: dict[float, Run]
+    schedules: dict[str, Run]
+    batches: dict[str, Run]
+    doubled: dict[str, Run]
+    num_classes: int
+
+
+def base_recipe(seed: int, epochs: int) -> Recipe:
+    """Plain stochastic gradient descent on a small multilayer perceptron, nothing else."""
+    return Recipe(
+        seed=seed,
+        epochs=epochs,
+        batch_size=32,
+        model="mlp",
+        depth=2,
+        width=64,
+        init="kaiming-normal",
+        optimizer="sgd",
+        lr=0.1,
+        weight_decay=0.0,
+        schedule="constant",
+    )
+
+
+def measure(study: Study, seed: int, epochs: int) -> Measured:
+    """Run everything: 8 rates, 8 schedules, 3 batch sizes and rates, 3 lengths."""
+    base = base_recipe(seed, epochs)
+    noisy = base.replace(lr=0.2, batch_size=8, epochs=max(2, epochs // 2))
+    # Under 0.1 / TIMES: the proportion only holds for rates far from where training breaks.
+    gentle = base.replace(lr=0.01, batch_size=8)
+    twice = replace(study, train=replace(study.train, indices=np.repeat(study.train.indices, 2)))
+    steady = base.replace(lr=0.02)
+    return Measured(
+        rates={rate: short_run(study, base.replace(lr=rate), score_every=0) for rate in RATES},
+        schedules={
+            **{
+                name: short_run(study, noisy.replace(schedule=name), score_every=0)
+                for name in SCHEDULES
+            },
+            "linear, warm-up": short_run(
+                study, noisy.replace(schedule="linear", warmup=WARMUP), score_every=0
+            ),
+        },
+        batches={
+            "batch 8": short_run(study, gentle),
+            f"batch × {TIMES}, rate × {TIMES}": short_run(
+                study, gentle.replace(batch_size=8 * TIMES, lr=gentle.lr * TIMES)
+            ),
+            f"batch × {TIMES}, same rate": short_run(study, gentle.replace(batch_size=8 * TIMES)),
+        },
+        doubled={
+            "once, E epochs": short_run(study, steady),
+            "twice, E epochs": short_run(twice, steady),
+            "once, 2 E epochs": short_run(study, steady.replace(epochs=2 * epochs)),
+        },
+        num_classes=len(study.classes),
+    )
+
+
+def expected_multipliers(name: str, num_steps: int) -> np.ndarray:
+    """The rate over its peak at the middle of every step, from the formulas of the papers."""
+    warmup = WARMUP if name.endswith("warm-up") else 0.0
+    progress = (np.arange(num_steps) + 0.5) / num_steps
+    rest = np.clip((progress - warmup) / (1 - warmup), 0, 1)
+    triangle = 1 - np.abs(2 * ((3 * rest) % 1) - 1)
+    formulas = {
+        "constant": np.ones_like(rest),
+        "step": 0.1 ** ((rest >= 0.3).astype(int) + (rest >= 0.6) + (rest >= 0.9)),
+        "linear": 1 - rest,
+        "cosine": np.cos(np.pi * rest / 2) ** 2,
+        "inverse-sqrt": (1 + 99 * rest) ** -0.5,
+        "cyclic": 0.25 + 0.75 * triangle,
+        "one-cycle": np.where(rest < 0.3, 0.04 + 0.96 * rest / 0.3, (1 - rest) / 0.7),
+    }
+    shape = formulas[name.split(",")[0]]
+    return np.where(progress < warmup, progress / warmup if warmup else 1.0, shape)
+
+
+def schedule_error(name: str, run: Run) -> float:
+    """Largest difference between the rates of a run, over their peak, and the formula."""
+    rates = np.asarray(run.rates) / 0.2
+    return float(np.abs(rates - expected_multipliers(name, len(rates))).max())
+
+
+def curve_distance(first: Run, second: Run) -> float:
+    """Mean |log| of the ratio of two runs' training losses, epoch for epoch."""
+    pairs = zip(first.epochs, second.epochs)
+    return float(np.mean([abs(math.log(one[0] / other[0])) for one, other in pairs]))
+
+
+def table(found: Measured) -> list[dict[str, Any]]:
+    """One row a run."""
+    groups = {
+        "rate": {f"{rate:g}": run for rate, run in found.rates.items()},
+        "schedule": found.schedules,
+        "batch size": found.batches,
+        "epoch": found.doubled,
+    }
+    return [
+        {
+            "part": part,
+            "run": name,
+            "steps taken": len(run.losses),
+            "training loss": run.last_train[0],
+            "training accuracy": run.last_train[1],
+            "validation accuracy": run.last_val[1],
+            "broke": run.broke,
+        }
+        for part, runs in groups.items()
+        for name, run in runs.items()
+    ]
+
+
+def judge(found: Measured) -> list[Verdict]:
+    """The claims against the runs."""
+    losses = {rate: run.last_train[0] for rate, run in found.rates.items()}
+    best = min(losses, key=lambda rate: losses[rate])
+    guess = math.log(found.num_classes)
+    lowest = found.rates[RATES[0]]
+    base, scaled, unscaled = found.batches.values()
+    once, twice, longer = found.doubled.values()
+    schedules = found.schedules
+    return [
+        at_least(
+            f"Too low ({RATES[0]:g}): share of the first loss that is left at the end",
+            lowest.last_train[0] / float(np.mean(lowest.losses[:5])),
+            0.85,
+            why="it hardly moves",
+        ),
+        at_most(
+            f"Good ({best:g}, the best of a sweep by decades): loss over that of guessing, ln C",
+            losses[best] / guess,
+            0.3,
+            why="it has learned",
+        ),
+        at_least(
+            "A hundredth of the best rate ends at so many times its loss",
+            losses.get(min(losses, key=lambda rate: abs(math.log(rate * 100 / best))), math.nan)
+            / losses[best],
+            2.0,
+            why="slower",
+        ),
+        at_least(
+            "Too high (a hundred times the best and more): lowest loss over ln C",
+            min(loss for rate, loss in losses.items() if rate >= 99 * best) / guess,
+            0.9,
+            why="no better than guessing, or numbers broke (∞)",
+        ),
+        at_most(
+            "Rates of the training loop against the schedules' formulas, largest difference",
+            max(schedule_error(name, run) for name, run in schedules.items()),
+            1e-9,
+            why="double precision, thousands of small steps of the clock",
+        ),
+        at_most(
+            "Decay pays at a rate that is high for good: loss with a linear schedule over constant",
+            schedules["linear"].last_train[0] / schedules["constant"].last_train[0],
+            0.8,
+            why="the noise of small batches is averaged out at the end",
+        ),
+        at_most(
+            f"Batch × {TIMES} with rate × {TIMES} against batch × {TIMES} alone: distance of the "
+            "curve, per epoch, from that of the small batch",
+            curve_distance(base, scaled) / curve_distance(base, unscaled),
+            1 / 3,
+            why="mean |log ratio| of the losses; equal curves would give 0",
+        ),
+        at_most(
+            "Data doubled by copies: E epochs of it against 2 E epochs of it once (|log ratio|)",
+            abs(math.log(twice.last_train[0] / longer.last_train[0])),
+            0.25,
+            why="as many updates; only the order differs",
+        ),
+        at_least(
+            "and against E epochs of it once: times lower loss",
+            once.last_train[0] / twice.last_train[0],
+            1.2,
+            why="an epoch is a number of updates, and it has twice as many",
+        ),
+    ]
+
+
+def draw_rates(found: Measured) -> Figure:
+    """Loss curves by rate, and where each ends."""
+    drawn, axes = figure(
+        1,
+        2,
+        caption="Left: loss over the updates for rates from too low to too high; curves that stop "
+        "broke. Right: the loss each rate ends with, for 10 broken ones at the top.",
+    )
+    left, right = axes[0]
+    for order, (rate, run) in enumerate(found.rates.items()):
+        if len(run.losses) > 1:
+            curve(left, smoothed(run.losses), f"{rate:g}", order)
+    left.set_yscale("log")
+    left.set_ylim(1e-2, 30)
+    left.legend(title="learning rate", ncols=2)
+    label(left, "update", "training loss (nats)")
+    ends = [min(run.last_train[0], 10.0) for run in found.rates.values()]
+    right.plot(list(found.rates), ends, "o-")
+    right.axhline(math.log(found.num_classes), color=GRAY, linestyle=":", label="guessing: ln C")
+    right.set_xscale("log")
+    right.set_yscale("log")
+    label(right, "learning rate", "training loss at the end (nats)", legend=True)
+    return drawn
+
+
+def draw_schedules(found: Measured) -> Figure:
+    """Every schedule, and the loss under it."""
+    drawn, axes = figure(
+        1,
+        2,
+        caption="Left: learning rate over its peak along the run, one curve a schedule. Right: "
+        "training loss under each, of small noisy batches.",
+    )
+    left, right = axes[0]
+    progress = np.linspace(0, 1, 400)
+    for order, (name, run) in enumerate(found.schedules.items()):
+        shape, warmup = name.split(",")[0], WARMUP if "warm-up" in name else 0.0
+        look = {"color": COLOURS[order % 8 if order < 7 else 6], "linestyle": LINES[order % 4]}
+        values = [multiplier(shape, float(p), warmup) for p in progress]
+        left.plot(progress, values, label=name, **look)
+        points = np.linspace(0, 1, len(run.losses))
+        right.plot(points, smoothed(run.losses, max(10, len(points) // 15)), **look)
+    right.set_yscale("log")
+    drawn.legend(loc="outside lower center", ncols=4)
+    label(left, "share of the run done", "rate over its peak")
+    label(right, "share of the run done", "training loss (nats)")
+    return drawn
+
+
+def draw_epochs(found: Measured) -> Figure:
+    """Batch size against rate, and doubled data, per epoch."""
+    drawn, axes = figure(
+        1,
+        2,
+        caption="Left: a batch and a rate eight times as large give the same curve per epoch; a "
+        "larger batch alone does not. Right: every picture twice: an epoch does twice the work.",
+    )
+    for place, runs in zip(axes[0], (found.batches, found.doubled)):
+        for order, (name, run) in enumerate(runs.items()):
+            curve(place, [epoch[0] for epoch in run.epochs], name, order, marker=".")
+        place.set_yscale("log")
+        label(place, "epoch", "training loss (nats)", legend=True)
+    return drawn
+
+
+def run(values: dict[str, Any]) -> Result:
+    """Train with every rate, schedule, batch size and length."""
+    seed = int(values["seed"])
+    num = int(values["pictures"])
+    study = load_study("fashion-mnist", num_train=num, num_val=num // 2, seed=seed)
+    found = measure(study, seed, int(values["epochs"]))
+    losses = {rate: run.last_train[0] for rate, run in found.rates.items()}
+    best = min(losses, key=lambda rate: losses[rate])
+    broken = [rate for rate, run in found.rates.items() if run.broke]
+    text = (
+        f"{study.about}. Of the rates {RATES[0]:g} to {RATES[-1]:g} the best was {best:g} "
+        f"(loss {losses[best]:.3f})"
+        + (f"; from {min(broken):g} on numbers broke." if broken else ".")
+    )
+    figures = {
+        "rates": draw_rates(found),
+        "schedules": draw_schedules(found),
+        "epochs": draw_epochs(found),
+    }
+    return Result(table(found), figures, judge(found), text)
+
+
+EXPERIMENT = Experiment(
+    name="learning-rates",
+    title="Learning rates",
+    claim="Too low a rate crawls, too high a one stalls or breaks; decay settles what noise keeps "
+    "in motion; and a batch N times as large wants a rate N times as large.",
+    explanation="The learning rate is the setting to get right first. Each update goes a step "
+    "against the gradient; short steps need many updates, long ones jump over the valley and out "
+    "of it. A sweep by factors of ten shows all of this within a minute. With small batches the "
+    "gradient is noisy, so at a constant rate the loss hovers over the minimum: schedules "
+    "lower the rate towards the end, and a warm-up raises it gently at the start, when the network "
+    "is most easily thrown off. A batch eight times as large gives an eighth of the updates per "
+    "epoch; with an eightfold rate the curves per epoch coincide, as long as the rate stays far "
+    "from where training breaks. And an epoch is no unit of work: with twice the data it holds "
+    "twice the updates.",
+    source="Goyal et al. 2017 (scaling, warm-up); Loshchilov, Hutter 2017 (cosine); Smith 2017 "
+    "(cyclic); Vaswani et al. 2017 (inverse square root)",
+    options=(
+        Option("epochs", 10, 6, "Passes over the training pictures.", int),
+        Option("pictures", 2000, 800, "Training pictures; digits have 1,437 in all.", int),
+    ),
+    run=run,
+)
