@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
-from steadygrad.record import Graph, Parameter, Record
-from steadygrad.rules.graph import first_graph, learned
+from steadygrad.record import Graph, Operation, Parameter, Record
+from steadygrad.rules.graph import LOSSES, first_graph, learned, source
 from steadygrad.rules.series import by_step, one_goal, weights_in_order
 
 FIRST_STEP, LAST_STEP = 5, 60
@@ -38,6 +38,8 @@ class Depth:
     """The commonest squashing activation between them; empty where there is none."""
     step: int
     """Last watched update looked at."""
+    narrowest: Operation | None
+    """Behind which the gradient shrinks most on its way down, squashing activations first."""
 
 
 def through_depth(record: Record) -> Depth | None:
@@ -76,7 +78,29 @@ def through_depth(record: Record) -> Depth | None:
         steady_fall=_falls(middle),
         activation=_activation(graph),
         step=step,
+        narrowest=_narrowest(record, graph, order[-1].used_by),
     )
+
+
+def _narrowest(record: Record, graph: Graph, head: str) -> Operation | None:
+    sizes: dict[str, list[float]] = {}
+    for line in record.signals:
+        if FIRST_STEP <= line.step <= LAST_STEP and line.kind == "train":
+            sizes.setdefault(line.layer, []).append(line.values.get("grad_rms", 0.0))
+    size = {layer: median(values) for layer, values in sizes.items()}
+    found: list[tuple[bool, float, int]] = []
+    for index in sorted(learned(graph)):
+        operation = graph.operations[index]
+        below = source(graph, operation)
+        above = size.get(operation.layer, 0.0)
+        if operation.layer == head or operation.name in LOSSES:
+            continue
+        if below >= 0 and above > 0:
+            lost = size.get(graph.operations[below].layer)
+            if lost is not None and lost < above:
+                squashes = operation.name in SQUASHING | {"softmax"}
+                found.append((not squashes, lost / above, index))
+    return graph.operations[min(found)[2]] if found else None
 
 
 def _on_the_way(graph: Graph, parameter: Parameter) -> bool:

@@ -52,14 +52,16 @@ def vanishing_gradient(record: Record) -> Iterator[Finding]:
         f"{depth.activation or 'saturating activations'}, draw the weights with "
         "`nn.init.kaiming_normal_`, or put a norm behind each layer.",
         source="Glorot and Bengio 2010",
-        where=Where(
-            depth.first.where.file,
-            depth.first.where.line,
-            depth.first.where.module,
-            depth.first.name,
-        ),
+        where=_place(depth),
         numbers={"ratio": depth.ratio, "layers": depth.layers},
     )
+
+
+def _place(depth: Depth) -> Where:
+    """Where most of it is lost; the first weight's line if that is not known."""
+    narrow = depth.narrowest
+    where = narrow.where if narrow is not None and narrow.where.file else depth.first.where
+    return Where(where.file, where.line, where.module, depth.first.name)
 
 
 def _activations(depth: Depth) -> str:
