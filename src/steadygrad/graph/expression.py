@@ -29,7 +29,10 @@ def differentiate(text: str, values: Mapping[str, object]) -> Expression:
     >>> graph.gradients()
     {'x': -4.0, 'y': -4.0, 'z': 3.0}
     """
-    steps = _Evaluation(values).run(text)
+    try:
+        steps = _Evaluation(values).run(text)
+    except RecursionError:
+        raise InputError("The expression can't be read: it is nested too deeply.") from None
     unused = [name for name in values if name not in {step.name for step in steps}]
     if unused:
         known = sorted({s.name for s in steps if s.kind == "variable"})

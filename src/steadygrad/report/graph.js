@@ -4,7 +4,7 @@
   "use strict";
   const SVG = "http://www.w3.org/2000/svg";
   const PADDING = 16, HEADING = 26, LINE = 15, STRIPE = 6, STRAIGHT = 20, MARGIN = 24;
-  const GAP_X = 26, GAP_BEND = 14, GAP_Y = 42, GAP_PORT = 16, PLACINGS = 10;
+  const GAP_X = 26, GAP_BEND = 14, GAP_Y = 42, GAP_PORT = 16, PLACINGS = 60, ONE_SIDED = 6, STIFF = 12;
 
   const element = (name, attributes, ...children) => {
     const made = document.createElementNS(SVG, name);
@@ -64,17 +64,23 @@
     const count = box.children.length;
     for (const layer of box.layers) spread(layer, xs, sizes, count);
     for (let turn = 0; turn < PLACINGS; turn += 1) {
-      const last = turn >= PLACINGS - 2;
       for (const layer of turn % 2 ? [...box.layers].reverse() : box.layers) {
         for (const item of layer) {
-          const wanted = [];
-          if (turn % 2 === 0 || last) {
-            for (const o of above[item]) wanted.push(xs[o] + sizes[o].leave - sizes[item].enter);
+          let total = 0, weights = 0;
+          const pull = (own, theirs, at) => {
+            for (const other of own[item]) {
+              const weight = own[item].length === 1 && theirs[other].length === 1 ? STIFF : 1;
+              total += weight * at(other);
+              weights += weight;
+            }
+          };
+          if (turn % 2 === 0 || turn >= ONE_SIDED) {
+            pull(above, below, (o) => xs[o] + sizes[o].leave - sizes[item].enter);
           }
-          if (turn % 2 === 1 || last) {
-            for (const o of below[item]) wanted.push(xs[o] + sizes[o].enter - sizes[item].leave);
+          if (turn % 2 === 1 || turn >= ONE_SIDED) {
+            pull(below, above, (o) => xs[o] + sizes[o].enter - sizes[item].leave);
           }
-          if (wanted.length) xs[item] = wanted.reduce((a, b) => a + b) / wanted.length;
+          if (weights) xs[item] = total / weights;
         }
         spread(layer, xs, sizes, count);
       }

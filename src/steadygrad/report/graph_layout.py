@@ -14,7 +14,10 @@ IN, OUT = -1, -2
 """Ends of an edge: the upper and the lower border of the box that is laid out."""
 SWEEPS = 12
 """Passes down and up that order the rows; crossings stop falling after half as many."""
-PLACINGS = 10
+PLACINGS, ONE_SIDED = 60, 6
+"""Passes that straighten the lines; the first ones look up and down in turn, the rest both ways."""
+STIFF = 12.0
+"""How much more it counts that a chain is straight than that a fork is."""
 GAP_X, GAP_BEND = 26.0, 14.0
 """Between two boxes of a row; beside a line that passes through the row."""
 GAP_Y, GAP_PORT = 42.0, 16.0
@@ -194,15 +197,20 @@ def _pull(
 ) -> None:
     """Move each item to where its lines would be straight, whatever stands there."""
     above, below = links
-    last = turn >= PLACINGS - 2
     for item in layer:
-        wanted: list[float] = []
-        if turn % 2 == 0 or last:
-            wanted += [xs[o] + sizes[o].leave - sizes[item].enter for o in above[item]]
-        if turn % 2 == 1 or last:
-            wanted += [xs[o] + sizes[o].enter - sizes[item].leave for o in below[item]]
-        if wanted:
-            xs[item] = sum(wanted) / len(wanted)
+        total = weights = 0.0
+        if turn % 2 == 0 or turn >= ONE_SIDED:
+            for other in above[item]:
+                weight = STIFF if len(above[item]) == len(below[other]) == 1 else 1.0
+                total += weight * (xs[other] + sizes[other].leave - sizes[item].enter)
+                weights += weight
+        if turn % 2 == 1 or turn >= ONE_SIDED:
+            for other in below[item]:
+                weight = STIFF if len(below[item]) == len(above[other]) == 1 else 1.0
+                total += weight * (xs[other] + sizes[other].enter - sizes[item].leave)
+                weights += weight
+        if weights:
+            xs[item] = total / weights
 
 
 def _spread(layer: list[int], xs: list[float], sizes: Sequence[Size], count: int) -> None:
