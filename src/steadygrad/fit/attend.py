@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from steadygrad import rules
-from steadygrad.fit.faults import to_answer, worth_telling
+from steadygrad.fit.faults import HOPELESS, to_answer, worth_telling
 from steadygrad.fit.folder import RunFolder
 from steadygrad.fit.job import Show
 from steadygrad.fit.prepare import Prepared
@@ -38,6 +38,9 @@ class Attendance:
         if not prepared.job.watch:
             return nullcontext()
         self._watched = Watched(prepared.record, self._measured, prepared.state.step)
+        # What the pictures alone show was said before training; what can be answered is not yet.
+        known = [f for f in rules.run(prepared.record) if f.rule not in HOPELESS | set(PLANNERS)]
+        self._watched.remember(known)
         network = prepared.classifier.get_submodule("network")
         return self._watched.follow(network, prepared.recipe.model)
 

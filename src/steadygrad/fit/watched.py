@@ -43,6 +43,10 @@ class Watched:
         self._stack.enter_context(launcher_passed_over(file or ""))
         return self
 
+    def remember(self, findings: list[Finding]) -> None:
+        """Said already: these are news no more."""
+        self._judge.ledger.remember(findings)
+
     def __enter__(self) -> Self:
         self._began = time.perf_counter()
         try:
