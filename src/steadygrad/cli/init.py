@@ -64,7 +64,7 @@ def command(model: str, scheme: str, **options: Any) -> int:
     names = ("depth", "width", "activation", "norm", "init_std", "seed")
     recipe = Recipe(model=model).replace(**{name: options[name] for name in names})
     if not _is_place(model):
-        recipe.check()
+        recipe.replace(model="auto" if model.endswith(".py") else model).check()
     else:
         _find_code(model)
     question = Question(recipe, options["data"], options["data_root"], options["shape"])

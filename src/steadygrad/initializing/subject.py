@@ -64,6 +64,8 @@ def subject_of(question: Question) -> Subject:
     "file.py:Net" or "module:callable" are built anew. Raises InputError for what can't be used.
     """
     name = question.recipe.model
+    if name.endswith(".py"):
+        raise InputError(f"'{name}' is a file; name the class or function in it: {name}:Net.")
     images = _images(question)
     loaded = Classifier.load(name) if _is_run(name) else None
     if images is None:

@@ -32,6 +32,8 @@ DAMPING = 0.5
 """Krähenbühl et al. 2015 take 0.25 and balance by moving scale to the next layer; scales set for
 all layers at once, as here, allow larger steps: the log of a ratio halves each time."""
 MAX_BALANCING = 12
+NUM_PROBES = 4
+"""Random linear functions the rates are averaged over; one alone is off by a quarter."""
 BALANCED = 1.05
 """Largest rate of change by the smallest, at which balancing is over."""
 NEVER_RAN = "not called by the model's forward pass as a layer: left as drawn"
@@ -142,7 +144,7 @@ def krahenbuhl(model: nn.Module, sample: Sample, layers: Layers, generator: Gene
     for name in layers:
         notes[name] = f"rate of change within a factor {ratio:.3g} of the other layers'"
         if name not in rated:
-            notes[name] = "no gradient reaches it: units normalised, rate left alone"
+            notes[name] = "units normalised; no gradient of its own, so its rate is left alone"
         if name not in seen:
             notes[name] = NEVER_RAN
     return notes
@@ -181,6 +183,10 @@ def _balance(
     """
     probes = _probes(model, sample, generator)
     rates: dict[str, float] = {}
+
+    def settle(name: str, layer: Layer, run: Any) -> None:
+        (_centre if name in rates else _unit)(layer, run())
+
     for count in range(MAX_BALANCING + 1):
         rates = change_rates(model, sample, layers, probes)
         if not rates:
@@ -191,7 +197,7 @@ def _balance(
         for name, rate in rates.items():
             factor = math.exp(DAMPING / 2 * (math.log(rate) - middle))
             put_rows(layers[name], rows_of(layers[name]) * factor)
-        _at_each_layer(model, sample, layers, lambda _n, layer, run: _centre(layer, run()))
+        _at_each_layer(model, sample, layers, settle)
     return max(rates.values()) / min(rates.values()), set(rates)
 
 
@@ -205,40 +211,47 @@ def _outputs(value: Any) -> list[Tensor]:
     return []
 
 
-def _probes(model: nn.Module, sample: Sample, generator: Generator) -> list[Tensor]:
+def _probes(model: nn.Module, sample: Sample, generator: Generator) -> list[list[Tensor]]:
     with torch.enable_grad():
         outputs = _outputs(call(model, sample))
-    return [torch.randn(o.shape, generator=generator).to(o) for o in outputs]
+    return [
+        [torch.randn(o.shape, generator=generator).to(o) for o in outputs]
+        for _ in range(NUM_PROBES if outputs else 0)
+    ]
 
 
 def change_rates(
-    model: nn.Module, sample: Sample, layers: Layers, probes: list[Tensor]
+    model: nn.Module, sample: Sample, layers: Layers, probes: list[list[Tensor]]
 ) -> dict[str, float]:
     """Gradient norm by weight norm of each layer, for a random linear function of the output.
 
-    With a probe of its own for each example the square of the batch's gradient is, in the mean, the
-    sum of the examples' squares: the paper's rate but for a common factor. Layers whose weights are
-    fixed, computed from others or out of the gradient's reach are left out.
+    With a random direction of its own for each example the square of the batch's gradient is, in
+    the mean, the sum of the examples' squares: the paper's rate but for a common factor. Layers
+    whose weights are fixed, computed from others or out of the gradient's reach are left out.
     """
     chosen = {
         name: layer
         for name, layer in layers.items()
         if layer.weight.requires_grad and not parametrize.is_parametrized(layer, "weight")
     }
-    with torch.enable_grad():
-        pairs = zip(_outputs(call(model, sample)), probes, strict=True)
-        loss = sum((output.float() * probe).sum() for output, probe in pairs)
-    if not chosen or not isinstance(loss, Tensor):
+    if not chosen or not probes:
         return {}
     weights = [layer.weight for layer in chosen.values()]
-    gradients = torch.autograd.grad(loss, weights, allow_unused=True)
-    rates: dict[str, float] = {}
-    for name, weight, gradient in zip(chosen, weights, gradients, strict=True):
-        if gradient is not None:
-            rate = float(gradient.float().norm() / weight.detach().float().norm())
-            if 0.0 < rate < math.inf:
-                rates[name] = rate
-    return rates
+    with torch.enable_grad():
+        outputs = _outputs(call(model, sample))
+    squares = dict.fromkeys(chosen, 0.0)
+    for probe in probes:
+        gradients = torch.autograd.grad(
+            outputs, weights, probe, retain_graph=True, allow_unused=True
+        )
+        for name, gradient in zip(chosen, gradients, strict=True):
+            if gradient is not None:
+                squares[name] += float(gradient.float().square().sum())
+    rates = {
+        name: math.sqrt(squares[name]) / float(layer.weight.detach().float().norm() or math.inf)
+        for name, layer in chosen.items()
+    }
+    return {name: rate for name, rate in rates.items() if 0.0 < rate < math.inf}
 
 
 def patch_whitening(model: nn.Module, sample: Sample, layers: Layers, _: Generator) -> Notes:

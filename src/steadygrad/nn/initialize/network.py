@@ -82,6 +82,8 @@ def initialize(
     if scheme in DATA_SCHEMES and sample is not None:
         layers = {n: m for n, m in _distinct(model).items() if _is_drawable(m)}
         notes = DATA_SCHEMES[scheme](model, sample, layers, generator)
+    for name, others in _shared(model).items():
+        notes[name] = "; ".join(filter(None, (notes.get(name), f"its weight is also {others}'s")))
     return [_measured(model, row, notes.get(row.name, row.note)) for row in rows]
 
 
@@ -113,6 +115,22 @@ def _distinct(model: nn.Module) -> dict[str, Layer]:
         found.setdefault(id(tensors.get("weight", layer)), (name, layer))
     # A parameterised weight is no entry of _parameters: the layer itself tells it from others.
     return dict(found.values())
+
+
+def _shared(model: nn.Module) -> dict[str, str]:
+    """Layers whose weight another module holds too, and that module's name."""
+    holders: dict[int, list[str]] = {}
+    for name, module in model.named_modules():
+        for parameter in module.__dict__["_parameters"].values():
+            if parameter is not None:
+                holders.setdefault(id(parameter), []).append(name)
+    distinct = _distinct(model)
+    return {
+        name: ", ".join(other for other in names if other != name)
+        for names in holders.values()
+        for name in names
+        if len(set(names)) > 1 and name in distinct
+    }
 
 
 def _is_drawable(layer: Layer) -> bool:
