@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-slow check format clean
+.PHONY: demo test test-slow corpus check format clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -31,6 +31,9 @@ test: check  ## every check and every fast test
 
 test-slow: $(STAMP)  ## what takes minutes: real data, resume under kill, accuracy
 	$(BIN)/python -m pytest -m slow
+
+corpus: $(STAMP)  ## every faulty, fixed and healthy script under `watch`: what is found, what cries wolf
+	$(BIN)/python tests/corpus/run.py
 
 clean:
 	rm -rf $(VENV) .demo build dist src/*.egg-info
