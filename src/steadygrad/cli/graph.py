@@ -21,7 +21,7 @@ Examples:
   steadygrad graph "f = (x + y) * z" x=-2 y=5 z=-4
   steadygrad graph "sigmoid(w @ x + b)" w=[2,-3] x=[-1,-2] b=-3 --out neuron.png
   steadygrad graph model.py:Net --input 8x3x32x32
-  steadygrad graph resnet --out resnet.svg --depth 2
+  steadygrad graph resnet18 --out resnet.svg --depth 2
   steadygrad graph runs/photos-1
 
 An expression is drawn with value and gradient on every edge (graph.svg, or --out FILE.svg|.png). A

@@ -82,7 +82,7 @@ class Shape:
 def is_network(target: str) -> bool:
     """Whether a word names a network rather than being an expression.
 
-    >>> is_network("model.py:Net"), is_network("resnet"), is_network("x + y")
+    >>> is_network("model.py:Net"), is_network("resnet18"), is_network("x + y")
     (True, True, False)
     """
     named = re.fullmatch(r"[^\s=()]+(\.py|:[A-Za-z_][\w.]*)", target) is not None

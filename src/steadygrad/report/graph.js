@@ -4,7 +4,7 @@
   "use strict";
   const SVG = "http://www.w3.org/2000/svg";
   const PADDING = 16, HEADING = 26, LINE = 15, STRIPE = 6, STRAIGHT = 20, MARGIN = 24;
-  const GAP_X = 26, GAP_BEND = 14, GAP_Y = 42, GAP_PORT = 16, PLACINGS = 60, ONE_SIDED = 6, STIFF = 12;
+  const GAP_X = 26, GAP_BEND = 14, GAP_Y = 42, GAP_PORT = 16, PLACINGS = 16;
 
   const element = (name, attributes, ...children) => {
     const made = document.createElementNS(SVG, name);
@@ -48,6 +48,31 @@
     }
   }
 
+  function findChains(above, below) {
+    const after = new Map();
+    below.forEach((next, item) => {
+      if (next.length === 1 && above[next[0]].length === 1) after.set(item, next[0]);
+    });
+    const inner = new Set(after.values()), chains = [];
+    for (const item of [...after.keys()].filter((key) => !inner.has(key))) {
+      const chain = [item];
+      while (after.has(chain[chain.length - 1])) chain.push(after.get(chain[chain.length - 1]));
+      chains.push(chain);
+    }
+    return chains;
+  }
+
+  function straighten(chains, xs, sizes) {
+    for (const chain of chains) {
+      const offsets = [0];
+      for (let i = 1; i < chain.length; i += 1) {
+        offsets.push(offsets[i - 1] + sizes[chain[i - 1]].leave - sizes[chain[i]].enter);
+      }
+      const middle = chain.reduce((sum, item, i) => sum + xs[item] - offsets[i], 0) / chain.length;
+      chain.forEach((item, i) => { xs[item] = middle + offsets[i]; });
+    }
+  }
+
   function place(box, given) {
     const total = 1 + Math.max(-1, ...box.layers.flat());
     const sizes = [...given];
@@ -63,26 +88,25 @@
     const { above, below } = neighbours(box.routes, total);
     const count = box.children.length;
     for (const layer of box.layers) spread(layer, xs, sizes, count);
+    const chains = findChains(above, below);
     for (let turn = 0; turn < PLACINGS; turn += 1) {
+      const last = turn >= PLACINGS - 2;
       for (const layer of turn % 2 ? [...box.layers].reverse() : box.layers) {
         for (const item of layer) {
-          let total = 0, weights = 0;
-          const pull = (own, theirs, at) => {
-            for (const other of own[item]) {
-              const weight = own[item].length === 1 && theirs[other].length === 1 ? STIFF : 1;
-              total += weight * at(other);
-              weights += weight;
-            }
-          };
-          if (turn % 2 === 0 || turn >= ONE_SIDED) {
-            pull(above, below, (o) => xs[o] + sizes[o].leave - sizes[item].enter);
+          const wanted = [];
+          if (turn % 2 === 0 || last) {
+            for (const o of above[item]) wanted.push(xs[o] + sizes[o].leave - sizes[item].enter);
           }
-          if (turn % 2 === 1 || turn >= ONE_SIDED) {
-            pull(below, above, (o) => xs[o] + sizes[o].enter - sizes[item].leave);
+          if (turn % 2 === 1 || last) {
+            for (const o of below[item]) wanted.push(xs[o] + sizes[o].enter - sizes[item].leave);
           }
-          if (weights) xs[item] = total / weights;
+          if (wanted.length) xs[item] = wanted.reduce((a, b) => a + b) / wanted.length;
         }
         spread(layer, xs, sizes, count);
+      }
+      if (turn % 2) {
+        straighten(chains, xs, sizes);
+        for (const layer of box.layers) spread(layer, xs, sizes, count);
       }
     }
     const left = xs.length ? Math.min(...xs) : 0;

@@ -14,10 +14,8 @@ IN, OUT = -1, -2
 """Ends of an edge: the upper and the lower border of the box that is laid out."""
 SWEEPS = 12
 """Passes down and up that order the rows; crossings stop falling after half as many."""
-PLACINGS, ONE_SIDED = 60, 6
-"""Passes that straighten the lines; the first ones look up and down in turn, the rest both ways."""
-STIFF = 12.0
-"""How much more it counts that a chain is straight than that a fork is."""
+PLACINGS = 16
+"""Passes that straighten the lines, down and up in turn."""
 GAP_X, GAP_BEND = 26.0, 14.0
 """Between two boxes of a row; beside a line that passes through the row."""
 GAP_Y, GAP_PORT = 42.0, 16.0
@@ -177,10 +175,15 @@ def place(plan: Plan, sizes: Sequence[Size]) -> Placed:
     above, below = neighbours(plan.routes, total)
     for layer in plan.layers:
         _spread(layer, xs, sizes, plan.count)
+    chains = _chains(above, below)
     for turn in range(PLACINGS):
         for layer in plan.layers if turn % 2 == 0 else reversed(plan.layers):
             _pull(layer, xs, sizes, (above, below), turn)
             _spread(layer, xs, sizes, plan.count)
+        if turn % 2:
+            _straighten(chains, xs, sizes)
+            for layer in plan.layers:
+                _spread(layer, xs, sizes, plan.count)
     left = min(xs, default=0.0)
     xs = [x - left for x in xs]
     width = max((x + size.width for x, size in zip(xs, sizes)), default=0.0)
@@ -197,20 +200,39 @@ def _pull(
 ) -> None:
     """Move each item to where its lines would be straight, whatever stands there."""
     above, below = links
+    last = turn >= PLACINGS - 2
     for item in layer:
-        total = weights = 0.0
-        if turn % 2 == 0 or turn >= ONE_SIDED:
-            for other in above[item]:
-                weight = STIFF if len(above[item]) == len(below[other]) == 1 else 1.0
-                total += weight * (xs[other] + sizes[other].leave - sizes[item].enter)
-                weights += weight
-        if turn % 2 == 1 or turn >= ONE_SIDED:
-            for other in below[item]:
-                weight = STIFF if len(below[item]) == len(above[other]) == 1 else 1.0
-                total += weight * (xs[other] + sizes[other].enter - sizes[item].leave)
-                weights += weight
-        if weights:
-            xs[item] = total / weights
+        wanted: list[float] = []
+        if turn % 2 == 0 or last:
+            wanted += [xs[o] + sizes[o].leave - sizes[item].enter for o in above[item]]
+        if turn % 2 == 1 or last:
+            wanted += [xs[o] + sizes[o].enter - sizes[item].leave for o in below[item]]
+        if wanted:
+            xs[item] = sum(wanted) / len(wanted)
+
+
+def _chains(above: list[list[int]], below: list[list[int]]) -> list[list[int]]:
+    """Stretches where each item has one follower, and that one no other before it."""
+    after = {i: b[0] for i, b in enumerate(below) if len(b) == 1 == len(above[b[0]])}
+    inner = set(after.values())
+    chains: list[list[int]] = []
+    for item in sorted(set(after) - inner):
+        chain = [item]
+        while chain[-1] in after:
+            chain.append(after[chain[-1]])
+        chains.append(chain)
+    return chains
+
+
+def _straighten(chains: list[list[int]], xs: list[float], sizes: Sequence[Size]) -> None:
+    """Put the items of each chain below each other, in the middle of where they were."""
+    for chain in chains:
+        offsets = [0.0]
+        for upper, lower in zip(chain, chain[1:]):  # noqa: RUF007
+            offsets.append(offsets[-1] + sizes[upper].leave - sizes[lower].enter)
+        middle = sum(xs[item] - shift for item, shift in zip(chain, offsets)) / len(chain)
+        for item, shift in zip(chain, offsets):
+            xs[item] = middle + shift
 
 
 def _spread(layer: list[int], xs: list[float], sizes: Sequence[Size], count: int) -> None:

@@ -107,7 +107,7 @@ def default_depth(root: Box) -> int:
     1
     """
     depth = 1
-    while depth < 12 and _cards(root, depth + 1) <= MANY:
+    while _cards(root, depth) < _cards(root, depth + 1) <= MANY:
         depth += 1
     return depth
 

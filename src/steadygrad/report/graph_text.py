@@ -32,7 +32,7 @@ def text(root: Box, depth: int | None = None) -> str:
 def text_depth(root: Box) -> int:
     """The deepest level whose tree has at most MANY_LINES lines, and at least one level."""
     depth = 1
-    while depth < 12 and _lines(root, depth + 1) <= MANY_LINES:
+    while _lines(root, depth) < _lines(root, depth + 1) <= MANY_LINES:
         depth += 1
     return depth
 
