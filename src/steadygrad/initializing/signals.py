@@ -17,7 +17,7 @@ from steadygrad.errors import SteadygradError
 from steadygrad.monitor import Monitor
 from steadygrad.nn.activations import ACTIVATIONS, gain, mean_square
 from steadygrad.nn.initialize import Sample
-from steadygrad.nn.initialize.data import as_in_training, call
+from steadygrad.nn.initialize.passes import as_in_training, call
 from steadygrad.record import Graph, Operation, Record
 from steadygrad.rules.graph import ACTIVATIONS as NONLINEAR
 from steadygrad.rules.graph import NORMS, SHAPE, first_graph, is_weighted, takers

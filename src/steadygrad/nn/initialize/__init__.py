@@ -6,9 +6,10 @@ the variance each scheme gives and why. What a scheme does to the signal of a gi
 measured one layer up, in `steadygrad.initializing`.
 """
 
-from steadygrad.nn.initialize.data import DATA_SCHEMES, Sample
+from steadygrad.nn.initialize.data import DATA_SCHEMES
 from steadygrad.nn.initialize.draw import SCHEMES, Draw, fans, random_walk_gain
 from steadygrad.nn.initialize.network import LayerInit, initialize, left_alone, symmetric_layers
+from steadygrad.nn.initialize.passes import Sample
 
 __all__ = [
     "DATA_SCHEMES",

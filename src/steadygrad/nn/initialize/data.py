@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.nn.modules.dropout import _DropoutNd  # pyright: ignore[reportPrivateUsage]
 from torch.nn.utils import parametrize
 
 from steadygrad.nn.initialize.draw import put_rows, rows_of
+from steadygrad.nn.initialize.passes import Layers, Notes, Sample, as_in_training, call
+from steadygrad.nn.initialize.patches import patch_whitening
 from steadygrad.nn.order import Layer
-from steadygrad.nn.whitening import PatchWhitening
-
-Sample = Tensor | tuple[Any, ...]
-"""What the model is called with: one tensor, or a tuple of its arguments."""
-Layers = Mapping[str, Layer]
-Notes = dict[str, str]
-"""Layer → what was done to it, in words."""
 
 TOLERANCE = 0.1
 """Mishkin, Matas 2015: how far the variance may be from 1 (their figure)."""
@@ -37,31 +30,6 @@ NUM_PROBES = 4
 BALANCED = 1.05
 """Largest rate of change by the smallest, at which balancing is over."""
 NEVER_RAN = "not called by the model's forward pass as a layer: left as drawn"
-
-
-def call(model: nn.Module, sample: Sample) -> Any:
-    """Run the model on a tensor or on a tuple of arguments."""
-    return model(*sample) if isinstance(sample, tuple) else model(sample)
-
-
-@contextmanager
-def as_in_training(model: nn.Module) -> Iterator[None]:
-    """Norms use the batch as in training, dropout is off; buffers and modes are put back after."""
-    modes = {module: module.training for module in model.modules()}
-    buffers = {name: tensor.clone() for name, tensor in model.named_buffers()}
-    for module in modes:
-        module.training = not isinstance(module, _DropoutNd)
-    devices = list({p.device for p in model.parameters() if p.device.type == "cuda"})
-    try:
-        with torch.random.fork_rng(devices=devices):
-            torch.manual_seed(0)  # a dropout written as a function draws the same every time
-            yield
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
-        with torch.no_grad():
-            for name, tensor in model.named_buffers():
-                tensor.copy_(buffers[name])
 
 
 def _at_each_layer(
@@ -252,53 +220,6 @@ def change_rates(
         for name, layer in chosen.items()
     }
     return {name: rate for name, rate in rates.items() if 0.0 < rate < math.inf}
-
-
-def patch_whitening(model: nn.Module, sample: Sample, layers: Layers, _: Generator) -> Notes:
-    """Set the first convolution's filters so that they whiten the patches of these pictures.
-
-    The directions of largest variance, each over its standard deviation, then their negatives;
-    filters beyond that stay as drawn. A PatchWhitening module is fitted as a whole.
-    """
-    notes: Notes = {}
-    handles: list[Any] = []
-    stems = [module for module in model.modules() if isinstance(module, PatchWhitening)]
-
-    def fit_stem(stem: Any, args: Any) -> None:
-        stem.fit(args[0].float())
-
-    def fit_first(layer: Any, args: Any, name: str) -> None:
-        if not notes and not stems:
-            notes[name] = _whiten(layer, args[0].float())
-
-    handles += [stem.register_forward_pre_hook(fit_stem) for stem in stems]
-    for name, layer in layers.items():
-        hook = lambda layer, args, name=name: fit_first(layer, args, name)  # noqa: E731
-        handles.append(layer.register_forward_pre_hook(hook))
-    try:
-        with as_in_training(model), torch.no_grad():
-            call(model, sample)
-            fitted = [stem.weight.clone() for stem in stems]
-    finally:
-        for handle in handles:
-            handle.remove()
-    for stem, weight in zip(stems, fitted, strict=True):  # buffers were put back
-        stem.weight.copy_(weight)
-    return notes
-
-
-def _whiten(layer: Layer, images: Tensor) -> str:
-    plain = isinstance(layer, nn.Conv2d) and layer.groups == 1 and layer.dilation == (1, 1)
-    if not isinstance(layer, nn.Conv2d) or not plain or len(set(layer.kernel_size)) > 1:
-        return "no plain square convolution, so no patches to whiten: drawn as by auto"
-    size, units = layer.kernel_size[0], layer.out_channels
-    wanted = min((units + 1) // 2, layer.in_channels * size**2)
-    stem = PatchWhitening(layer.in_channels, size, num_components=wanted).fit(images)
-    rows = rows_of(layer).clone()
-    count = min(units, 2 * wanted)
-    rows[:count] = stem.weight[:count].to(rows)
-    put_rows(layer, rows)
-    return f"{count} of {units} filters whiten the patches"
 
 
 DATA_SCHEMES: dict[str, Callable[[nn.Module, Sample, Layers, Generator], Notes]] = {

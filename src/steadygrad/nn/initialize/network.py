@@ -11,8 +11,9 @@ from torch.nn.utils import parametrize
 
 from steadygrad.errors import InputError, choose
 from steadygrad.nn.activations import PRELU_START, gain
-from steadygrad.nn.initialize.data import DATA_SCHEMES, Sample
+from steadygrad.nn.initialize.data import DATA_SCHEMES
 from steadygrad.nn.initialize.draw import SCHEMES, Draw, fans, groups_of, put_rows, rows_of
+from steadygrad.nn.initialize.passes import Sample
 from steadygrad.nn.norms import is_norm
 from steadygrad.nn.order import Layer, branch_ends, following_activations, head_name, layers_of
 
