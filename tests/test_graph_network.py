@@ -136,7 +136,8 @@ def test_a_module_called_twice_is_drawn_where_it_runs():
 
 def test_words_and_attention():
     root = boxes_of(graph_nets.Words(), "2x6:50")
-    assert titles(root)[:3] == ["input", "embedding", "block"]
+    assert titles(root) == ["input", "embedding", "block", "head", "mse_loss"]
+    assert root.edges == [(0, 1), (1, 2), (2, 3), (3, 4)]
     block = root.children[2]
     chunk = titles(block).index("chunk")
     views = [b for a, b in block.edges if a == chunk]

@@ -232,8 +232,8 @@ def made_up_loss(output: Any, generator: torch.Generator) -> tuple[Tensor, str]:
         labels = torch.randint(classes, (rows,), generator=generator)
         return nn.functional.cross_entropy(tensors[0], labels), "cross entropy on random labels"
     # Not the plain sum of squares: behind a layer norm that is constant, and has no gradient.
-    targets = [torch.randn(t.shape, generator=generator) for t in tensors]
-    first, *others = (nn.functional.mse_loss(t, r.to(t)) for t, r in zip(tensors, targets))
+    targets = [torch.randn(t.shape, generator=generator, dtype=t.dtype) for t in tensors]
+    first, *others = (nn.functional.mse_loss(t, r) for t, r in zip(tensors, targets))
     return sum(others, first), "squared distance to random targets"
 
 
