@@ -20,6 +20,9 @@ from steadygrad.errors import InputError
 from steadygrad.graph import trace, trace_target
 from steadygrad.graph.network import Shape, is_network
 from steadygrad.graph.png import png
+from steadygrad.models import Classifier, build_network, describe
+from steadygrad.preprocess import Preprocess
+from steadygrad.record import Recipe
 from steadygrad.report import graph_text
 from steadygrad.report.graph_layout import IN, OUT, Size, crossings, neighbours, place, plan
 from steadygrad.report.graph_page import page
@@ -317,3 +320,13 @@ def test_pictures(resnet):
 def _watched():
     traced = trace_target(f"{NETS}:LeNet", ["4x1x28x28"])
     return traced.graph, traced.signals, traced.parameters, traced.model
+
+
+def test_a_run_folder_gives_its_own_size(tmp_path):
+    recipe = Recipe(model="mlp", image_size=8)
+    network = build_network(recipe, 3, 1, 8)
+    preprocess = Preprocess("none", (1, 8, 8))
+    classifier = Classifier(preprocess, network, ["a", "b", "c"], 8, 1, "stretch", describe(recipe))
+    classifier.save(tmp_path)
+    traced = trace_target(str(tmp_path))
+    assert traced.inputs == [[8, 1, 8, 8]]

@@ -106,7 +106,7 @@ def _build(target: str, inputs: Sequence[str]) -> tuple[nn.Module, str]:
     """The network, and the input it is made for where that is known."""
     if os.path.isdir(target):
         classifier = Classifier.load(target)
-        channels, size = classifier.preprocess.channels, classifier.preprocess.image_size
+        channels, size = classifier.channels, classifier.image_size
         return classifier.network.train(), f"{ENOUGH}x{channels}x{size}x{size}"
     if target.endswith(".py"):
         raise InputError(f"Say which class or function of '{target}' is the model: {target}:Net.")
