@@ -5,7 +5,19 @@ One file per experiment, each with its EXPERIMENT; a new one costs that file and
 
 from __future__ import annotations
 
-from steadygrad.lab import activations, constant_start, hard_cases, optimizers, signal_through_depth
+from steadygrad.lab import (
+    activations,
+    babysitting,
+    constant_start,
+    convolutions,
+    fitting,
+    hard_cases,
+    learning_rates,
+    optimizers,
+    random_search,
+    signal_through_depth,
+    transfer,
+)
 from steadygrad.lab.framework import Experiment
 
 EXPERIMENTS: tuple[Experiment, ...] = (
@@ -14,5 +26,11 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     constant_start.EXPERIMENT,
     signal_through_depth.EXPERIMENT,
     optimizers.EXPERIMENT,
+    learning_rates.EXPERIMENT,
+    babysitting.EXPERIMENT,
+    fitting.EXPERIMENT,
+    random_search.EXPERIMENT,
+    convolutions.EXPERIMENT,
+    transfer.EXPERIMENT,
 )
 """All of them, in the order of the lectures."""

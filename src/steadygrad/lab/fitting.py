@@ -328,12 +328,12 @@ EXPERIMENT = Experiment(
     claim="Too little capacity can't fit the training pictures, much capacity fits even their "
     "errors; decay, dropout, augmentation and stopping early hold that down.",
     explanation="Look at two curves, never at one. Where training itself goes badly the network "
-    "underfits: it needs more units, or shortcuts if it is very deep, as a deep plain stack is hard "
-    "to optimise even though it could represent more. Where training goes well and validation does "
-    "not, it overfits: it has learned the pictures by heart, here even the labels that are wrong. "
-    "Weight decay keeps the weights small, dropout keeps units from relying on each other, "
-    "augmentation shows every picture a little differently each time, and stopping early takes the "
-    "network as it was before the gap opened. More pictures help most of all.",
+    "underfits: it needs more units, or shortcuts if it is very deep, as a deep plain stack is "
+    "hard to optimise even though it could represent more. Where training goes well and "
+    "validation does not, it overfits: it has learned the pictures by heart, here even the labels "
+    "that are wrong. Weight decay keeps the weights small, dropout keeps units from relying on "
+    "each other, augmentation shows every picture a little differently each time, and stopping "
+    "early takes the network as it was before the gap opened. More pictures help most of all.",
     source="Goodfellow, Bengio, Courville 2016, chapters 5 and 7; He et al. 2016 (shortcuts); "
     "Srivastava et al. 2014 (dropout); Zhang et al. 2017 (wrong labels)",
     options=(
