@@ -8,8 +8,10 @@ from __future__ import annotations
 from steadygrad.lab import (
     activations,
     babysitting,
+    batch_norm,
     constant_start,
     convolutions,
+    deep_networks,
     fitting,
     hard_cases,
     learning_rates,
@@ -17,6 +19,7 @@ from steadygrad.lab import (
     random_search,
     signal_through_depth,
     transfer,
+    which_norm,
 )
 from steadygrad.lab.framework import Experiment
 
@@ -25,6 +28,9 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     hard_cases.EXPERIMENT,
     constant_start.EXPERIMENT,
     signal_through_depth.EXPERIMENT,
+    deep_networks.EXPERIMENT,
+    batch_norm.EXPERIMENT,
+    which_norm.EXPERIMENT,
     optimizers.EXPERIMENT,
     learning_rates.EXPERIMENT,
     babysitting.EXPERIMENT,
