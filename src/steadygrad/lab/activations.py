@@ -261,9 +261,9 @@ EXPERIMENT = Experiment(
     explanation="What flows back through an activation is multiplied by its slope. Where the "
     "curve is flat, nothing flows, and the weights before it stop learning. A sigmoid passes a "
     "quarter at best and is flat from 6 on, tanh from 3 on; ReLU passes everything or nothing; "
-    "leaky ReLU, PReLU and maxout always pass something. The mean of the outputs matters too: the next layer "
-    "takes them as its inputs. Kaiming's gain is what the weights before an activation are "
-    "multiplied by so that the signal keeps its size.",
+    "leaky ReLU, PReLU and maxout always pass something. The mean of the outputs matters too: the "
+    "next layer takes them as its inputs. Kaiming's gain is what the weights before an activation "
+    "are multiplied by so that the signal keeps its size.",
     source="LeCun et al. 1998, Efficient BackProp, section 4.4; Glorot, Bengio 2010; He et al. "
     "2015 (PReLU, gain); Clevert et al. 2016 (ELU); Goodfellow et al. 2013 (maxout)",
     options=(

@@ -162,9 +162,9 @@ def draw(cases: list[Case]) -> Figure:
     for column, case in enumerate(cases):
         for row, (name, score) in enumerate(case.scores().items()):
             _draw_regions(axes[row, column], case, case.networks[name])
-            axes[row, column].set_title(f"{case.name}, {name}: {100 * score:.1f} %")
-    for row in axes:
-        row[0].set_ylabel("$x_2$ (no unit)")
+            axes[row, column].set_title(f"{case.name}: {100 * score:.1f} % right")
+    for row, name in zip(axes, cases[0].networks):
+        row[0].set_ylabel(f"{name}\n$x_2$ (no unit)")
     for column in axes[-1]:
         column.set_xlabel("$x_1$ (no unit)")
     return figure
@@ -252,8 +252,8 @@ EXPERIMENT = Experiment(
     explanation="A linear classifier answers by which side of a straight line a point lies on. "
     "Where one class sits in opposite quadrants, on a ring or in three separate heaps, no line "
     "can be right everywhere, whatever it is trained with: its best score can be computed by "
-    "trying all lines. Hidden units each draw a line of their own and the last layer combines their "
-    "answers, so the border between the classes may bend and close.",
+    "trying all lines. Hidden units each draw a line of their own and the last layer combines "
+    "their answers, so the border between the classes may bend and close.",
     source="Minsky, Papert 1969 (Perceptrons: XOR); Stanford CS231n, Linear Classification, 'Hard "
     "cases for a linear classifier'",
     options=(
