@@ -80,7 +80,7 @@ def matrix_facts(matrix: Tensor, layer: nn.Conv2d, inputs: Tensor) -> dict[str, 
 
 def relative_difference(first: Tensor, second: Tensor) -> float:
     """Root mean square of the difference over that of the second."""
-    return float((first - second).norm() / second.norm())
+    return float((first - second).detach().norm() / second.detach().norm())
 
 
 @torch.no_grad()
@@ -219,7 +219,9 @@ def draw_matrix(matrix: Tensor, counts: list[dict[str, Any]]) -> Figure:
     )
     left, right = axes[0]
     limit = float(matrix.abs().max())
-    shown = left.imshow(matrix, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
+    shown = left.imshow(
+        matrix.numpy(), cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest"
+    )
     left.grid(False)
     drawn.colorbar(shown, ax=left, label="weight", shrink=0.8)
     label(left, "input pixel", "output pixel", "One channel to one map, 3×3")

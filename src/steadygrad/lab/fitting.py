@@ -23,7 +23,7 @@ DEEP = 4
 LAYERS = 40
 """Of the very deep networks, half of them inside each shortcut's blocks of two."""
 LAYERS_WIDTH = 32
-WRONG_LABELS = 0.2
+WRONG_LABELS = 0.4
 """Share of the training labels drawn anew: a network that learns those by heart overfits."""
 
 
@@ -99,10 +99,11 @@ def measure(study: Study, seed: int, epochs: int) -> Measured:
         classifier = new_classifier(study, recipe, very_deep(study, shortcuts))
         return short_run(study, recipe, classifier=classifier)
 
+    heavy = base.replace(depth=2)
     shift = max(1, study.train.pixels.shape[1] // 10)
     return Measured(
         capacity={
-            width: short_run(study, base.replace(width=width), score_every=0) for width in WIDTHS
+            width: short_run(wrong, base.replace(width=width), score_every=0) for width in WIDTHS
         },
         shapes={
             "wide": short_run(study, base.replace(width=WIDE)),
@@ -110,10 +111,10 @@ def measure(study: Study, seed: int, epochs: int) -> Measured:
         },
         depth={f"{LAYERS} layers, plain": deep(False), f"{LAYERS} layers, shortcuts": deep(True)},
         held={
-            "nothing": short_run(wrong, base),
-            "weight decay": short_run(wrong, base.replace(weight_decay=1.0)),
-            "dropout": short_run(wrong, base.replace(dropout=0.7)),
-            "augmentation": short_run(wrong, base, augment=Augmentation(shift=shift)),
+            "nothing": short_run(wrong, heavy),
+            "weight decay": short_run(wrong, heavy.replace(weight_decay=1.0)),
+            "dropout": short_run(wrong, heavy.replace(dropout=0.7)),
+            "augmentation": short_run(wrong, heavy, augment=Augmentation(shift=shift)),
         },
     )
 
@@ -121,10 +122,12 @@ def measure(study: Study, seed: int, epochs: int) -> Measured:
 def table(found: Measured) -> list[dict[str, Any]]:
     """One row a run."""
     groups = {
-        "capacity": {f"{width} hidden units": run for width, run in found.capacity.items()},
+        "capacity, wrong labels": {
+            f"{width} hidden units": run for width, run in found.capacity.items()
+        },
         "equal parameters": found.shapes,
         "very deep": found.depth,
-        "wrong labels": found.held,
+        "remedies, wrong labels": found.held,
     }
     return [
         {
@@ -215,7 +218,7 @@ def _held(found: Measured) -> list[Verdict]:
     lowest = min(epoch[2] for epoch in nothing.epochs)
     verdicts = [
         at_least(
-            "A fifth of the labels wrong, nothing held: training accuracy on those labels",
+            "Two fifths of the labels drawn anew, nothing held: training accuracy on those labels",
             nothing.last_train[1],
             0.95,
             why="the wrong ones are learned by heart",
@@ -223,7 +226,7 @@ def _held(found: Measured) -> list[Verdict]:
         at_most(
             "Early stopping: lowest validation loss on the way over that at the end",
             lowest / nothing.last_val[0],
-            0.7,
+            0.8,
             why="it falls, then rises",
         ),
     ]
@@ -285,7 +288,7 @@ def draw_held(found: Measured) -> Figure:
     drawn, axes = figure(
         1,
         2,
-        caption="Left: training and validation loss with a fifth of the training labels wrong and "
+        caption="Left: training and validation loss with two fifths of the labels drawn anew and "
         "nothing against overfitting; the mark is where early stopping would stop. Right: "
         "validation loss with each remedy.",
     )
@@ -314,7 +317,7 @@ def run(values: dict[str, Any]) -> Result:
     nothing = found.held["nothing"]
     text = (
         f"{study.about}. {WIDTHS[-1]} hidden units: {large.last_train[1]:.1%} right in training, "
-        f"{large.last_val[1]:.1%} in validation. With a fifth of the labels wrong the validation "
+        f"{large.last_val[1]:.1%} in validation. With two fifths of the labels drawn anew the validation "
         f"loss ends at {nothing.last_val[0]:.2f}; its lowest was "
         f"{min(epoch[2] for epoch in nothing.epochs):.2f}."
     )
@@ -337,7 +340,7 @@ EXPERIMENT = Experiment(
     source="Goodfellow, Bengio, Courville 2016, chapters 5 and 7; He et al. 2016 (shortcuts); "
     "Srivastava et al. 2014 (dropout); Zhang et al. 2017 (wrong labels)",
     options=(
-        Option("epochs", 60, 30, "Passes over the training pictures.", int),
+        Option("epochs", 60, 40, "Passes over the training pictures.", int),
         Option("pictures", 400, 300, "Training pictures.", int),
         Option("others", 800, 500, "Validation pictures.", int),
     ),
