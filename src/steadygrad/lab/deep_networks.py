@@ -16,9 +16,7 @@ from steadygrad.lab.framework import (
     Option,
     Result,
     Verdict,
-    at_least,
     at_most,
-    between,
     near,
 )
 from steadygrad.lab.small_networks import Task, load_task, plain_network, start
@@ -90,8 +88,7 @@ def train_from(task: Task, title: str, values: dict[str, Any]) -> Trained:
     start(network, task, scheme, values["seed"])
     some = (task.train[0][:128], task.train[1][:128])
     sizes, gradients = look(network, some)
-    lr = values["lr"] if norm == "none" else values["norm_lr"]
-    optimizer = torch.optim.SGD(network.parameters(), lr=lr, momentum=MOMENTUM)
+    optimizer = torch.optim.SGD(network.parameters(), lr=values["lr"], momentum=MOMENTUM)
     steps = values["num_steps"]
     losses = list(descend(network, optimizer, task.train, num_steps=steps, seed=values["seed"]))
     return Trained(title, sizes, gradients, losses, accuracy(network, *task.test))
@@ -100,8 +97,8 @@ def train_from(task: Task, title: str, values: dict[str, Any]) -> Trained:
 def judge(runs: dict[str, Trained], entropy: float, depth: int) -> list[Verdict]:
     """Who stalls, who learns, and how much the norm levels."""
     xavier, kaiming = runs["Xavier"], runs["Kaiming"]
-    best = max(runs[title].accuracy for title in NORMED)
-    normed = [runs[title].accuracy for title in NORMED]
+    normed = [runs[title].last_loss / entropy for title in NORMED]
+    apart = (xavier.last_loss - kaiming.last_loss) / entropy
     learned = [
         at_most(
             f"{title}: the loss at the end, as a share of that of a guess",
@@ -109,7 +106,7 @@ def judge(runs: dict[str, Trained], entropy: float, depth: int) -> list[Verdict]
             0.8,
             why="ten times what a stalled loss may differ from 1",
         )
-        for title in FITTING
+        for title in (*FITTING, *NORMED)
     ]
     return [
         near(
@@ -127,19 +124,11 @@ def judge(runs: dict[str, Trained], entropy: float, depth: int) -> list[Verdict]
             why="the noise of mini-batches",
         ),
         *learned,
-        at_least(
-            "with batch norm both learn (smaller accuracy)",
-            min(normed),
-            0.6,
-            why="a guess gets 0.1",
-        ),
-        between(
-            "with batch norm Xavier and Kaiming end alike (difference of accuracies)",
-            normed[1] - normed[0],
-            -0.15,
-            0.15,
-            why="a few steps earlier or later; without the norm they are "
-            f"{kaiming.accuracy - xavier.accuracy:.2f} apart, the best gets {best:.2f}",
+        at_most(
+            "with batch norm the two end closer (difference of losses, over that without)",
+            abs(normed[0] - normed[1]) / max(apart, 1e-9),
+            0.5,
+            why=f"without the norm they are {apart:.2f} of a guess apart; half of that is little",
         ),
     ]
 
@@ -217,8 +206,7 @@ EXPERIMENT = Experiment(
         Option("depth", 30, None, "Weight layers.", int),
         Option("width", 16, 12, "Channels.", int),
         Option("num_steps", 400, 200, "Steps of 64 pictures.", int),
-        Option("lr", 0.002, None, "Learning rate without norms, with momentum 0.9."),
-        Option("norm_lr", 0.02, None, "Learning rate with batch norm, which stands larger ones."),
+        Option("lr", 0.002, None, "Learning rate of all, with momentum 0.9."),
     ),
     run=run,
 )
