@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from steadygrad.lab import drawing
 from steadygrad.lab.pictures import Pictures, to_tensor
-from steadygrad.preprocess import PREPROCESS, Preprocess
+from steadygrad.preprocess import Preprocess
 
 NUM_SHOWN = 3
 NUM_EIGEN = 6
@@ -15,18 +15,18 @@ NUM_PIXELS = 96
 """Pixels (from the middle of the picture) whose covariance is drawn."""
 
 
-def draw_kinds(pictures: Pictures) -> Figure:
+def draw_kinds(fits: dict[str, Preprocess], pictures: Pictures) -> Figure:
     """A few pictures under each preprocessing, and the mean image."""
     figure, axes = drawing.figure(
         NUM_SHOWN + 1,
-        len(PREPROCESS),
+        len(fits),
         height=4.6,
         caption=f"Pictures of {pictures.name} under each preprocessing (each stretched to the full "
         "range of gray); the lowest row is the mean of what comes out, black where it is zero.",
     )
     pixels = to_tensor(pictures.train[:2000])
-    for column, name in enumerate(PREPROCESS):
-        outputs = Preprocess.fit(name, pictures.train)(pixels)
+    for column, name in enumerate(fits):
+        outputs = fits[name](pixels)
         shown = outputs.permute(0, 2, 3, 1).numpy()
         for row in range(NUM_SHOWN):
             drawing.picture(
@@ -40,14 +40,15 @@ def draw_kinds(pictures: Pictures) -> Figure:
     return figure
 
 
-def draw_spectrum(pictures: Pictures, made: dict[int, np.ndarray]) -> Figure:
+def draw_spectrum(
+    preprocess: Preprocess, pictures: Pictures, made: dict[int, np.ndarray]
+) -> Figure:
     """Variance by principal component, eigen-images, and reconstructions."""
     caption = (
         f"Principal components of {pictures.name}. Above: variance of each, and share of it kept. "
         "Middle: the first directions as pictures. Below: a picture from its first components."
     )
     drawn, axes = drawing.figure(3, NUM_EIGEN, height=6.2, caption=caption, height_ratios=(2, 1, 1))
-    preprocess = Preprocess.fit("pca", pictures.train)
     components = preprocess(to_tensor(pictures.train)).flatten(1).double()
     variances = components.square().mean(0).numpy()
     grid = axes[0, 0].get_gridspec()
@@ -77,7 +78,7 @@ def draw_spectrum(pictures: Pictures, made: dict[int, np.ndarray]) -> Figure:
     return drawn
 
 
-def draw_covariances(pictures: Pictures) -> Figure:
+def draw_covariances(fits: dict[str, Preprocess], pictures: Pictures) -> Figure:
     """Covariance of some inputs before and after PCA and whitening."""
     kinds = ("mean-image", "pca", "pca-whiten", "zca-whiten")
     figure, axes = drawing.figure(
@@ -88,7 +89,7 @@ def draw_covariances(pictures: Pictures) -> Figure:
         "go together; PCA leaves the diagonal, whitening makes it even.",
     )
     for place, name in zip(axes.flat, kinds):
-        flat = Preprocess.fit(name, pictures.train)(to_tensor(pictures.train)).flatten(1).numpy()
+        flat = fits[name](to_tensor(pictures.train)).flatten(1).numpy()
         is_rotated = name.startswith("pca")
         start = 0 if is_rotated else max(0, flat.shape[1] // 2 - NUM_PIXELS // 2)
         covariance = np.cov(flat[:, start : start + NUM_PIXELS].T)
