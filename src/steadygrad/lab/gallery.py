@@ -71,7 +71,7 @@ class Gallery:
             links = join([links, " · ", other])
         return tag(
             "figure",
-            tag("img", src=f"{stem}.png", alt=caption, loading="lazy"),
+            tag("img", src=f"{stem}.png", alt=caption),
             tag("figcaption", caption, " ", tag("span", links, class_="soft")),
         )
 
@@ -128,7 +128,7 @@ def _section(finished: Finished, figures: list[Html]) -> Html:
         tag("div", verdicts, class_="card"),
         _numbers(finished),
         tag("p", tag("b", "Source: "), experiment.source, class_="note"),
-        tag("p", tag("code", _command(finished)), f" {finished.seconds:.1f} s", class_="note"),
+        tag("p", tag("code", _command(finished)), f" took {finished.seconds:.1f} s", class_="note"),
         id=experiment.name,
     )
 
