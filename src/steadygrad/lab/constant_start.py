@@ -88,41 +88,9 @@ def train_from(scheme: str, seen: Examples, unseen: Examples, values: dict[str, 
 def judge(runs: dict[str, Trained], entropy: float) -> list[Verdict]:
     """Hold the three runs against what symmetry says."""
     zeros, equal, random = runs["zeros"], runs["constant"], runs["xavier-normal"]
-    last = zeros.losses[-50:]
-    exact = "rounding of float64"
     return [
-        at_most(
-            "zeros: no hidden weight ever moves",
-            max(zeros.moved.values()),
-            0.0,
-            why="exact: each gradient is a product with a zero",
-        ),
-        near(
-            "zeros: the loss ends at the entropy of the labels",
-            sum(last) / len(last),
-            entropy,
-            relative=0.02,
-            why="the noise of the last 50 mini-batches",
-        ),
-        at_most(
-            "equal: the units of a layer never differ, at any step",
-            max(max(many) for many in equal.spreads.values()),
-            ROUNDING,
-            why=exact,
-        ),
-        at_least(
-            "equal: although their weights do move",
-            min(equal.moved.values()),
-            1e-3,
-            why="far above rounding, so that staying equal means something",
-        ),
-        near(
-            "equal: a hidden layer says one thing (its rank over the test pictures)",
-            max(equal.ranks.values()),
-            1.0,
-            absolute=0,
-            why="exact",
-        ),
+        *_zero_verdicts(zeros, entropy),
+        *_equal_verdicts(equal),
         at_least(
             "random: the units differ from the first reading on",
             min(min(many) for many in random.spreads.values()),
@@ -139,6 +107,50 @@ def judge(runs: dict[str, Trained], entropy: float) -> list[Verdict]:
             "steadygrad's own check names both hidden layers of zeros and equal, none of random",
             float(len(zeros.flagged) + len(equal.flagged) - len(random.flagged)),
             4.0,
+            absolute=0,
+            why="exact",
+        ),
+    ]
+
+
+def _zero_verdicts(zeros: Trained, entropy: float) -> list[Verdict]:
+    last = zeros.losses[-50:]
+    return [
+        at_most(
+            "zeros: no hidden weight ever moves",
+            max(zeros.moved.values()),
+            0.0,
+            why="exact: each gradient is a product with a zero",
+        ),
+        near(
+            "zeros: the loss ends at the entropy of the labels",
+            sum(last) / len(last),
+            entropy,
+            relative=0.02,
+            why="the noise of the last 50 mini-batches",
+        ),
+    ]
+
+
+def _equal_verdicts(equal: Trained) -> list[Verdict]:
+    exact = "rounding of float64"
+    return [
+        at_most(
+            "equal: the units of a layer never differ, at any step",
+            max(max(many) for many in equal.spreads.values()),
+            ROUNDING,
+            why=exact,
+        ),
+        at_least(
+            "equal: although their weights do move",
+            min(equal.moved.values()),
+            1e-3,
+            why="far above rounding, so that staying equal means something",
+        ),
+        near(
+            "equal: a hidden layer says one thing (its rank over the test pictures)",
+            max(equal.ranks.values()),
+            1.0,
             absolute=0,
             why="exact",
         ),
