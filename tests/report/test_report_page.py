@@ -32,7 +32,7 @@ from steadygrad.report.markup import VOID, data_script, tag, visible
 from steadygrad.report.picture import thumbnail
 from steadygrad.report.png import png
 
-MEASURED_BY_THE_MONITOR = {"signals", "updates", "layers", "loop"}
+MEASURED_BY_THE_MONITOR = {"signals", "updates", "layers", "loop", "graph"}
 
 
 class Document(HTMLParser):

@@ -63,6 +63,7 @@ class Calls:
         if not model.has_parameters or images is None:
             return
         where = monitor.observer.called = here()
+        monitor.observer.prelude = False
         monitor.window.wake()
         self._leave()
         batch = self._batch(images, model.name, where, module.training)

@@ -14,7 +14,7 @@ from steadygrad.monitor.attributes import is_trainable
 from steadygrad.monitor.autopsy import first_bad
 from steadygrad.monitor.batches import class_labels
 from steadygrad.monitor.loopbook import Tracked
-from steadygrad.record import Batch, LayerSignals, Step
+from steadygrad.record import Batch, LayerSignals, Step, Where
 
 if TYPE_CHECKING:
     from steadygrad.monitor.monitor import Monitor
@@ -38,6 +38,8 @@ class Losses:
         self._written = 0
         self._last = perf_counter()
         self._broken = False
+        self.where: Where | None = None
+        """The user's line that computes the loss."""
 
     def add_loss(self, value: float) -> None:
         """A loss function gave this value, with gradients on."""
@@ -62,6 +64,9 @@ class Losses:
     def backward_on(self, losses: list[Tensor]) -> None:
         """`backward` is about to run on these."""
         monitor = self._monitor
+        node = monitor.window.tracer.maker(losses[0]) if losses else None
+        if node is not None:
+            self.where = node.where
         if len(losses) != 1 or losses[0].numel() != 1:
             return
         loss = losses[0].detach()

@@ -15,7 +15,10 @@ RECTIFIERS = frozenset({"relu", "relu6", "threshold"})
 SATURATING = {"tanh": 0.97, "sigmoid": 0.97}
 RISKY = names("log log1p log2 sqrt rsqrt div pow exp reciprocal norm std var acos asin")
 """Operations that make NaN and infinities of finite numbers."""
-MEASURED = WEIGHTED | NORMS | ACTIVATIONS | {"softmax", "log_softmax", "attention", "add"}
+RECURRENT = frozenset({"lstm", "gru", "rnn"})
+MEASURED = (
+    WEIGHTED | NORMS | ACTIVATIONS | RECURRENT | {"softmax", "log_softmax", "attention", "add"}
+)
 DEAD_WINDOW = 2000
 """Examples; two such windows in turn are kept."""
 HISTOGRAM_EVERY = 5

@@ -152,7 +152,9 @@ class Monitor:
         loop.manual_updates = self.rounds.manual_updates > 0
         retained = max(self.losses.retained(), self.observer.carried)
         loop.retained_losses = max(loop.retained_losses, retained)
-        loop.retained_where = self.observer.carried_where or loop.backward_where
+        loop.retained_where = (
+            self.observer.carried_where or self.losses.where or loop.backward_where
+        )
         loop.gradient_scaler, loop.compiled = self.taps.model.scaler, self.taps.model.compiled
         loop.neighbours = dict(self.writer.neighbours.found)
         loop.batch_period, loop.periods_seen = self.repetition.result()

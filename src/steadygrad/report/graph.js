@@ -2,7 +2,7 @@
    as graph_layout.place, and the numbers below are those of graph_picture.py. */
 (() => {
   "use strict";
-  const SVG = "http://www.w3.org/2000/svg";
+  const SVG = document.querySelector("svg")?.namespaceURI; // none on a page without pictures
   const PADDING = 16, HEADING = 26, LINE = 15, STRIPE = 6, STRAIGHT = 20, MARGIN = 24;
   const GAP_X = 26, GAP_BEND = 14, GAP_Y = 42, GAP_PORT = 16, PLACINGS = 16;
 

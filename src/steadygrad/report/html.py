@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Callable
-from functools import cache
-from importlib import resources
 from pathlib import Path
 
 from steadygrad.record.store import write_text
 from steadygrad.report.data import ReportData
+from steadygrad.report.document import document
 from steadygrad.report.markup import Html, tag
 from steadygrad.report.sections import (
     calibration,
@@ -18,6 +15,7 @@ from steadygrad.report.sections import (
     confusion,
     curves,
     findings,
+    graph,
     header,
     layers,
     loop,
@@ -43,6 +41,7 @@ SECTIONS: tuple[Section, ...] = (
     ("calibration", "Calibration", calibration.draw),
     ("data", "Data", pictures.draw),
     ("network", "Network", network.draw),
+    ("graph", "Computational graph", graph.draw),
     ("time", "Time and speed", time.draw),
     ("recipe", "Recipe", recipe.draw),
 )
@@ -64,45 +63,14 @@ def render(data: ReportData) -> str:
     drawn = [(anchor, title, draw(data)) for anchor, title, draw in SECTIONS]
     drawn = [part for part in drawn if part[2]]
     links = [tag("a", title, href=f"#{anchor}") for anchor, title, _ in drawn]
-    body = tag(
-        "body",
+    parts = [
         tag("a", "Skip to the report", href="#main", class_="skip"),
         tag("nav", tag("div", *links), aria_label="Parts of the report"),
         tag("main", header.draw(data), *(_section(*part) for part in drawn), id="main"),
-        tag("footer", tag("p", "Written by Steadygrad. This page is one file and loads nothing.")),
-        tag("script", Html(_asset("page.js"))),
-    )
-    return f"<!DOCTYPE html>\n{tag('html', _head(data), body, lang='en')}\n"
+    ]
+    return document(data.title, parts, ["page.css", "graph.css"], ["page.js", "graph.js"])
 
 
 def _section(anchor: str, title: str, content: Html) -> Html:
     heading = tag("h2", title, id=f"{anchor}-heading")
     return tag("section", heading, content, id=anchor, aria_labelledby=f"{anchor}-heading")
-
-
-def _head(data: ReportData) -> Html:
-    style, script = _asset("page.css"), _asset("page.js")
-    # Only this very style and script run: whatever a name smuggles in is refused by the browser.
-    policy = (
-        f"default-src 'none'; img-src data:; style-src '{_digest(style)}'; "
-        f"script-src '{_digest(script)}'; base-uri 'none'; form-action 'none'"
-    )
-    return tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=policy),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="referrer", content="no-referrer"),
-        tag("title", f"{data.title} – Steadygrad"),
-        tag("link", rel="icon", href="data:,"),
-        tag("style", Html(style)),
-    )
-
-
-@cache
-def _asset(name: str) -> str:
-    return resources.files("steadygrad.report").joinpath(name).read_text(encoding="utf-8")
-
-
-def _digest(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")

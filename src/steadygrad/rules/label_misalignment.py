@@ -19,6 +19,8 @@ from steadygrad.rules.reading import guess_loss, majority_share, smooth
 
 MIN_NEIGHBOURS = 300
 STANDARD_ERRORS = 3.0
+MOST_BY_CHANCE = 0.6
+"""Where one class fills most of the data, neighbours agree whatever their labels."""
 STRUCTURE = 0.8
 """Distance to the nearest by mean distance; pure noise of many dimensions has over 0.9."""
 MIN_STEPS = 40
@@ -99,6 +101,8 @@ def _strangers(record: Record, guess: float) -> str:
     if near.get("count", 0) < MIN_NEIGHBOURS or near.get("distance_ratio", 1.0) >= STRUCTURE:
         return ""
     agreement, chance, error = (near[k] for k in ("agreement", "chance", "standard_error"))
+    if chance > MOST_BY_CHANCE:
+        return ""
     apart = abs(agreement - chance) > STANDARD_ERRORS * error
     width = MIN_STEPS // 2
     if apart or len(losses) < MIN_STEPS or _lowest(losses, width) < FLAT * guess:

@@ -40,12 +40,12 @@ SOURCE = "Bengio, Practical recommendations for gradient-based training (2012)"
 def not_shuffled(record: Record) -> Iterator[Finding]:
     """Training batches come sorted by class, or in the same order every epoch.
 
-    Severity: error or warning
+    Severity: error or note
 
     What
         Error: the batches of training hold one class each (nine tenths of the median batch), or
         their labels only ever go up, and labels drawn at random would do so less than once in a
-        million times. Warning: at least 8 batches have come in exactly the same order in 3 epochs.
+        million times. Note: at least 8 batches have come in exactly the same order in 3 epochs.
         Training on the whole set at once, recurrent networks, regression, scripted labels (pairs,
         episodes, real and generated) are left out.
     Why
@@ -177,7 +177,7 @@ def _repeated(record: Record, found: Labelled) -> Finding:
     times = loop.periods_seen if loop.batch_period else float(loader.iterations if loader else 0)
     return Finding(
         rule="not-shuffled",
-        severity="warning",
+        severity="note",
         step=batches[-1].step,
         saw=f"The same {period} training batches came in the same order {times:.3g} times over.",
         expected="Another order, and other batches, in every epoch.",
