@@ -317,8 +317,8 @@ def run(values: dict[str, Any]) -> Result:
     nothing = found.held["nothing"]
     text = (
         f"{study.about}. {WIDTHS[-1]} hidden units: {large.last_train[1]:.1%} right in training, "
-        f"{large.last_val[1]:.1%} in validation. With two fifths of the labels drawn anew the validation "
-        f"loss ends at {nothing.last_val[0]:.2f}; its lowest was "
+        f"{large.last_val[1]:.1%} in validation. With two fifths of the labels drawn anew the "
+        f"validation loss ends at {nothing.last_val[0]:.2f}; its lowest was "
         f"{min(epoch[2] for epoch in nothing.epochs):.2f}."
     )
     figures = {"capacity": draw_capacity(found), "remedies": draw_held(found)}

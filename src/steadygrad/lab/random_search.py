@@ -207,10 +207,9 @@ def draw_searches(found: Searches) -> Figure:
         place.set_xlim(*(10.0 ** np.asarray(RATE_DECADES)))
         place.set_ylim(*(10.0 ** np.asarray(DECAY_DECADES)))
         rates = len(np.unique(trials.rates[:size]))
+        drawn.colorbar(shown, ax=place, label="validation accuracy", location="bottom")
         label(place, "learning rate", "weight decay", f"{name}: {rates} rates")
     axes[0][1].set_ylabel("")
-    drawn.colorbar(shown, ax=axes[0][1], label="validation accuracy", location="bottom")
-    drawn.colorbar(shown, ax=axes[0][0], label="validation accuracy", location="bottom")
     _draw_success(axes[0][2], found)
     return drawn
 
