@@ -201,7 +201,7 @@ def draw(rows: list[dict[str, Any]], about: str) -> Figure:
     drawn, axes = figure(
         height=4.2,
         caption=f"Validation accuracy by number of updates, {about}. Lines are "
-        "means, points single draws of the pictures.",
+        "means, points single draws of the pictures; 0 where numbers broke.",
     )
     place = axes[0][0]
     sizes = sorted({row["updates"] for row in rows})
