@@ -205,7 +205,7 @@ EXPERIMENT = Experiment(
         Option("num_train", 6000, 1400, "Pictures to learn from.", int),
         Option("depth", 30, None, "Weight layers.", int),
         Option("width", 16, 12, "Channels.", int),
-        Option("num_steps", 400, 200, "Steps of 64 pictures.", int),
+        Option("num_steps", 400, 300, "Steps of 64 pictures.", int),
         Option("lr", 0.002, None, "Learning rate of all, with momentum 0.9."),
     ),
     run=run,

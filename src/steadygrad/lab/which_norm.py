@@ -200,7 +200,7 @@ EXPERIMENT = Experiment(
     options=(
         Option("data", "fashion-mnist", "digits", "Pictures; digits where they are missing.", str),
         Option("num_train", 4000, 1000, "Pictures to learn from.", int),
-        Option("depth", 5, 4, "Weight layers.", int),
+        Option("depth", 6, 4, "Weight layers.", int),
         Option("width", 32, 12, "Channels.", int),
         Option("epochs", 4, 3, "Passes over the pictures.", int),
         Option("lr", 0.1, None, "Learning rate for batches of 64."),
