@@ -189,6 +189,11 @@ def verdicts_of(rows: list[dict[str, Any]], num_samples: int) -> list[Verdict]:
                     why="one step of the grid",
                 )
             )
+    return verdicts + _signal_verdicts(by_name, num_samples)
+
+
+def _signal_verdicts(by_name: dict[str, dict[str, Any]], num_samples: int) -> list[Verdict]:
+    verdicts: list[Verdict] = []
     worst = max(
         abs(row["mean"] - MEANS[name]) / (row["std"] / math.sqrt(num_samples))
         for name, row in by_name.items()

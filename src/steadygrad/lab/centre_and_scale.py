@@ -162,7 +162,6 @@ def verdicts_of(
     far = forms["as given"]
     lever = 1 + (far.mean() / far.std()) ** 2
     key = "loss after the slope changed"
-    by_kind = {row["inputs"]: row for row in on_pictures}
     verdicts = [
         near(
             f"Line, inputs {row['inputs']}: steps against theory",
@@ -190,6 +189,13 @@ def verdicts_of(
             relative=0.001,
             why="1 + (mean / std)² by the formula for a mean of squares",
         ),
+    ]
+    return verdicts + _picture_verdicts(on_pictures, shaken)
+
+
+def _picture_verdicts(on_pictures: list[dict[str, Any]], shaken: Shaken) -> list[Verdict]:
+    by_kind = {row["inputs"]: row for row in on_pictures}
+    verdicts = [
         at_least(
             f"Pictures: change of the loss when weights change by {100 * RELATIVE_NOISE:.0f} %, "
             "raw over centred",

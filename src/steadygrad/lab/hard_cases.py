@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from steadygrad.lab import drawing
-from steadygrad.lab.framework import Experiment, Option, Result, at_least, at_most, near
+from steadygrad.lab.framework import Experiment, Option, Result, Verdict, at_least, at_most, near
 from steadygrad.lab.training import accuracy, descend
 from steadygrad.nn.activations import ACTIVATIONS, widen
 from steadygrad.nn.initialize import initialize
@@ -186,14 +186,8 @@ def _draw_regions(axes: Axes, case: Case, network: nn.Module) -> None:
     axes.grid(visible=False)
 
 
-def run(values: dict[str, Any]) -> Result:
-    """Train on every case and hold the scores against the bounds."""
-    cases = [measure(name, values) for name in CASES]
-    four = xor_of_four(values)
-    rows: list[dict[str, Any]] = [
-        {"case": case.name, **case.scores(), "best line": case.best_line} for case in cases
-    ]
-    rows.append({"case": "XOR of four points", **four})
+def verdicts_of(cases: list[Case], four: dict[str, float], values: dict[str, Any]) -> list[Verdict]:
+    """Hold the scores against what a line can reach at best."""
     bound = quadrants_bound(values["margin"])
     error = math.sqrt(bound * (1 - bound) / values["num_points"])
     verdicts = [
@@ -231,6 +225,18 @@ def run(values: dict[str, Any]) -> Result:
                 why="points it was not trained on",
             ),
         ]
+    return verdicts
+
+
+def run(values: dict[str, Any]) -> Result:
+    """Train on every case and hold the scores against the bounds."""
+    cases = [measure(name, values) for name in CASES]
+    four = xor_of_four(values)
+    rows: list[dict[str, Any]] = [
+        {"case": case.name, **case.scores(), "best line": case.best_line} for case in cases
+    ]
+    rows.append({"case": "XOR of four points", **four})
+    verdicts = verdicts_of(cases, four, values)
     best = max(case.best_line for case in cases)
     text = (
         f"On new points the linear classifier gets {_percents(rows, 'linear')} right, hidden "

@@ -167,7 +167,6 @@ def verdicts_of(
     raw = [row["pixels from 0 to 1"] for row in rows]
     centred = [row["mean image subtracted"] for row in rows]
     growth = min(after - before for before, after in pairwise(raw))
-    steps = np.diff(paths["positive inputs"], axis=0)
     verdicts = [
         at_most(
             "Positive inputs, one picture: share of updates with both signs",
@@ -188,6 +187,13 @@ def verdicts_of(
             why="most updates are mixed",
         ),
         at_least("Centred inputs: smallest share, whatever the batch size", min(centred), 0.99),
+    ]
+    return verdicts + _path_verdicts(paths, small)
+
+
+def _path_verdicts(paths: dict[str, np.ndarray], small: dict[str, np.ndarray]) -> list[Verdict]:
+    steps = np.diff(paths["positive inputs"], axis=0)
+    verdicts = [
         at_most(
             "Positive inputs: steps that move the two weights in opposite directions",
             int((steps.prod(axis=1) < 0).sum()),
