@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from steadygrad.record import Epoch, Finding, Graph, Record
-from steadygrad.rules.batches import foreign
+from steadygrad.rules.batches import data_where, foreign, train_loader
 from steadygrad.rules.dropout_misuse import DROPOUTS
 from steadygrad.rules.graph import graphs, losses, source
 
@@ -59,6 +59,7 @@ def augmentation_too_strong(record: Record) -> Iterator[Finding]:
     if len({epoch.train_accuracy for epoch in late}) == 1:
         return  # not measured anew
     last = late[-1]
+    training = [batch for batch in record.batches if batch.kind == "train"]
     yield Finding(
         rule="augmentation-too-strong",
         severity="warning",
@@ -73,6 +74,7 @@ def augmentation_too_strong(record: Record) -> Iterator[Finding]:
         if foreign(record)
         else "`--min-crop 0.5`, `--rotation 15`, `--erasing 0`, `--colour 0.2`, `--trivial 0`.",
         source="Cubuk et al. 2020",
+        where=data_where(train_loader(record), training),
         numbers={
             "train_accuracy": last.train_accuracy,
             "val_accuracy": last.val_accuracy,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from steadygrad.record import Finding, Graph, Operation, Record, Where
+from steadygrad.record import Finding, Graph, Operation, Record
 from steadygrad.rules.graph import ACTIVATIONS, LOSSES, SHAPE, consumers, graphs, learned
 from steadygrad.rules.reading import listed
 
@@ -153,10 +153,6 @@ def _finding(record: Record, misuses: Sequence[Misuse], others: Sequence[Misuse]
         saw += f", and so do {listed([m.operation.layer for m in misuses[1:]])}"
     for other in others[:1]:
         saw += f"; dropout {other.operation.layer} {other.saw}"
-    operation = first.operation
-    own = operation.built is not None and operation.built.file is not None
-    functional = bool(operation.attributes.get("functional"))
-    where = operation.built if own and not functional else operation.where
     return Finding(
         rule="dropout-misuse",
         severity="warning",
@@ -165,6 +161,14 @@ def _finding(record: Record, misuses: Sequence[Misuse], others: Sequence[Misuse]
         expected=EXPECTED[first.kind],
         fix=FIXES[first.kind],
         source="Srivastava et al. 2014; Li et al. 2019",
-        where=where or Where(),
+        where=_place(first),
         numbers={"rate": first.rate, "layers": [m.operation.layer for m in misuses]},
     )
+
+
+def _place(misuse: Misuse) -> Where:
+    """A rate is set where the layer is built; a wrong place is where it is called."""
+    operation = misuse.operation
+    built = operation.built
+    by_module = built is not None and built.file and not operation.attributes.get("functional")
+    return built if built is not None and by_module and misuse.kind == "rate" else operation.where

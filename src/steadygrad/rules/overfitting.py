@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from steadygrad.record import Epoch, Finding, Record
 from steadygrad.rules.batches import foreign
 from steadygrad.rules.reading import smooth
+from steadygrad.rules.series import optimizer_place
 
 MIN_EPOCHS = 8
 SINCE_BEST = 4
@@ -64,6 +65,7 @@ def overfitting(record: Record) -> Iterator[Finding]:
         else "Stop at the best epoch (`--patience 5`), or add augmentation (`--trivial 1`), "
         "`--dropout 0.2`, `--weight-decay`, or pictures.",
         source="Prechelt 1998",
+        where=optimizer_place(record),
         numbers={
             "best_epoch": scored[best].epoch,
             "best_val_loss": val[best],

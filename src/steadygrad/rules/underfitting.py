@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from steadygrad.record import Epoch, Finding, Record
 from steadygrad.rules.batches import entropy, foreign, label_counts, labelled
 from steadygrad.rules.reading import guess_loss, smooth
+from steadygrad.rules.series import optimizer_place
 
 MIN_EPOCHS = 12
 HIGH = 0.6
@@ -62,6 +63,7 @@ def underfitting(record: Record) -> Iterator[Finding]:
         else "Try a deeper network (`--depth`), then a wider one (`--width`), more epochs, less "
         "regularisation, or larger pictures (`--image-size`).",
         source="Goodfellow et al. 2016, section 5.2",
+        where=optimizer_place(record),
         numbers={"train_loss": train[-1], "val_loss": val[-1], "guess_loss": guess},
     )
 
