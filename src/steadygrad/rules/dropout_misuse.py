@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from steadygrad.record import Finding, Graph, Operation, Record
+from steadygrad.record import Finding, Graph, Operation, Record, Where
 from steadygrad.rules.graph import ACTIVATIONS, LOSSES, SHAPE, consumers, graphs, learned
 from steadygrad.rules.reading import listed
 
