@@ -211,14 +211,11 @@ def _picture_verdicts(on_pictures: list[dict[str, Any]], shaken: Shaken) -> list
             why="the sum of w² E[x²] for independent changes; 50 draws",
         ),
     ]
-    for kind in ("channel-mean-std", "mean-image"):
-        verdicts.append(
-            at_least(
-                f"Pictures: condition raw over {kind}",
-                by_kind["none"]["condition"] / by_kind[kind]["condition"],
-                1.2,
-            )
-        )
+    raw = by_kind["none"]["condition"]
+    verdicts += [
+        at_least(f"Pictures: condition raw over {kind}", raw / by_kind[kind]["condition"], 1.2)
+        for kind in ("channel-mean-std", "mean-image")
+    ]
     losses = {name: row["loss"] for name, row in by_kind.items()}
     verdicts.append(
         at_least(
