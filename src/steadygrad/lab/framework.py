@@ -85,13 +85,27 @@ class Finished:
             "title": self.experiment.title,
             "claim": self.experiment.claim,
             "source": self.experiment.source,
-            "values": self.values,
+            "values": plain(self.values),
             "holds": not self.failed,
-            "verdicts": [dict(verdict.__dict__) for verdict in self.result.verdicts],
+            "verdicts": [plain(verdict.__dict__) for verdict in self.result.verdicts],
             "text": self.result.text,
-            "numbers": self.result.numbers,
+            "numbers": plain(self.result.numbers),
             "seconds": self.seconds,
         }
+
+
+def plain(value: Any) -> Any:
+    """The same without numpy's or torch's single numbers, which JSON does not take.
+
+    >>> import numpy as np
+    >>> plain({"holds": np.bool_(True), "rates": (np.float32(0.5), None)})
+    {'holds': True, 'rates': [0.5, None]}
+    """
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value.item() if hasattr(value, "item") else value
 
 
 SEED = Option("seed", 0, None, "Seed of all that is drawn at random.", int)
