@@ -1,0 +1,1 @@
+"""Finding good hyperparameters: coarse to fine, resuming trials, minding the edges of ranges."""

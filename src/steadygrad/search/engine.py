@@ -1,0 +1,177 @@
+"""One worker: takes the next piece of work, trains it, writes it down, until nothing fits."""
+
+from __future__ import annotations
+
+import math
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from steadygrad.errors import SteadygradError
+from steadygrad.search.budget import Budget
+from steadygrad.search.edges import find_edges
+from steadygrad.search.guard import Guard
+from steadygrad.search.objective import Hopeless, Look, Loss, Objective
+from steadygrad.search.propose import propose
+from steadygrad.search.space import Space
+from steadygrad.search.stages import GoOn, Plan, Propose, Repeat, Work, next_work
+from steadygrad.search.study import Study
+from steadygrad.search.tried import DONE, ENDED, WAITING, Tried
+
+HOPELESS_START = 5
+"""So many trials that fail with an error before any is scored: it is not the values."""
+
+
+class Listener(Protocol):
+    """Hears what a worker does; `cli` shows it."""
+
+    def begun(self, trial: Tried, target: int, stage: str) -> None:
+        """A trial begins or goes on."""
+
+    def left(self, trial: Tried, tried: list[Tried], parts_left: float) -> None:
+        """A trial was paused, finished or ended."""
+
+    def decided(self, text: str) -> None:
+        """A range was widened, or not, and why."""
+
+
+class Deaf:
+    """Hears nothing."""
+
+    def begun(self, trial: Tried, target: int, stage: str) -> None:
+        """Drop it."""
+
+    def left(self, trial: Tried, tried: list[Tried], parts_left: float) -> None:
+        """Drop it."""
+
+    def decided(self, text: str) -> None:
+        """Drop it."""
+
+
+@dataclass
+class Worker:
+    """What one process needs to take part in a search."""
+
+    study: Study
+    objective: Objective
+    space: Space
+    """As asked for; the study knows how far its ranges were widened since."""
+    plan: Plan
+    budget: Budget
+    folder: Path
+    """Where checkpoints lie; shared, if other machines are to go on with them."""
+    listener: Listener
+    overhead_seconds: float = 0.0
+    """Time not spent in training, so far."""
+    trained_parts: int = 0
+    """Parts this worker trained."""
+
+    def run(self) -> None:
+        """Work until the budget is spent or nothing is left to do."""
+        age = self.study.age
+        while True:
+            began = time.monotonic()
+            trial, target = self._take()
+            self.overhead_seconds += time.monotonic() - began
+            if trial is None:
+                return
+            self.listener.begun(trial, target, trial.stage)
+            self._train(trial, target)
+            began = time.monotonic()
+            self.study.grow(age + self.budget.age)
+            tried = self.study.trials()
+            self.listener.left(tried[trial.number], tried, self.budget.parts_left(tried))
+            self._mind(tried)
+            self.overhead_seconds += time.monotonic() - began
+
+    def _take(self) -> tuple[Tried | None, int]:
+        """The next trial this worker has for itself, and the part it is to reach."""
+        while not self.budget.is_over:
+            rescued = self.study.pick_up()
+            if rescued is not None:
+                return rescued, rescued.target
+            tried = self.study.trials()
+            work = next_work(tried, self.plan, self.budget.parts_left(tried))
+            if work is None:
+                return None, 0
+            trial = self._get(work, tried)
+            if trial is not None:
+                return trial, work.target if isinstance(work, GoOn) else self.plan.full
+        return None, 0
+
+    def _get(self, work: Work, tried: list[Tried]) -> Tried | None:
+        if isinstance(work, GoOn):
+            taken = self.study.claim(work.trial, work.target, work.stage)
+            return self.study.trials()[work.trial.number] if taken else None
+        full = self.plan.full
+        if isinstance(work, Repeat):
+            key = f"{work.trial.number} seed {work.seed}"
+            attrs = {"stage": "finalists", "target": full, "seed": work.seed, "repetition": key}
+            attrs["repeats"] = work.trial.number
+            space = self.study.ranges(self.space)
+            if not space.contains(work.trial.params):
+                space = self.space
+            return self.study.start(work.trial.params, space, attrs, same="repetition")
+        assert isinstance(work, Propose)
+        space = self._widen(tried)
+        params = propose(space, tried, full, self.plan.seed + 1000 + len(tried))
+        attrs = {"stage": "fine", "target": full, "seed": self.plan.seed}
+        return self.study.start(params, space, attrs)
+
+    def _widen(self, tried: list[Tried]) -> Space:
+        """Look at the edges before a model is asked; the space to ask it about."""
+        space = self.study.ranges(self.space)
+        for edge in find_edges(space, tried, self.plan.full):
+            if edge.text not in self.study.told():
+                self.listener.decided(edge.text)
+            self.study.widen(edge.wider or edge.parameter, edge.text)
+        return self.study.ranges(self.space)
+
+    def _train(self, trial: Tried, target: int) -> None:
+        """Train one trial until `target`, its end or the deadline."""
+        guard = Guard(first=trial.first_loss)
+        began = time.monotonic()
+        reason, diverged = "", False
+        folder = self.study.folder(self.folder, trial)
+        before = self.objective.done(folder)
+        last = trial.value
+        fields = self.space.fields(trial.params)
+        try:
+            with (
+                self.study.heart(trial.number),
+                closing(self.objective.train(fields, trial.seed, target, folder)) as reports,
+            ):
+                for report in reports:
+                    if isinstance(report, Look):
+                        last = report.value
+                        self.study.report(trial.number, report.part, report.value, report.loss)
+                    elif isinstance(report, Loss):
+                        reason = guard.see(report.value) or ""
+                        diverged = bool(reason)
+                    elif isinstance(report, Hopeless):
+                        reason = report.reason
+                    if reason or self.budget.is_over:
+                        break
+        except (SteadygradError, RuntimeError, MemoryError) as error:
+            reason, diverged = f"failed: {error}", True
+        self.trained_parts += max(0, self.objective.done(folder) - before)
+        seconds = trial.seconds + time.monotonic() - began
+        notes = {"reason": reason, "diverged": diverged, "seconds": seconds}
+        if trial.parts == 0:
+            notes["flat"] = guard.is_flat
+        self.study.note(trial.number, **notes, first_loss=guard.first)
+        parts = self.study.trials()[trial.number].parts
+        state = ENDED if reason else DONE if parts >= self.plan.full else WAITING
+        value = last if last is not None and math.isfinite(last) else None
+        self.study.leave(trial.number, state, value)
+
+    def _mind(self, tried: list[Tried]) -> None:
+        """Stop where every trial fails: the fault is not in the values."""
+        failed = [trial for trial in tried if trial.reason.startswith("failed: ")]
+        if len(failed) >= HOPELESS_START and not any(trial.curve for trial in tried):
+            raise SteadygradError(
+                f"The first {len(failed)} trials failed; the search was stopped. The last one "
+                f"{failed[-1].reason}"
+            )

@@ -1,0 +1,166 @@
+"""Coarse to fine: which trial goes on next, and how far. Pure functions of the trials so far.
+
+1. coarse: points of a scrambled Sobol sequence, all for a little while.
+2. halving: of each rung the best third goes on (from its checkpoint) three times as long, to the
+   full length. Nothing is trained twice.
+3. fine: a model of all that was seen proposes full-length runs (`propose`).
+4. finalists: the best few again with other seeds (`finalists`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from scipy.stats import qmc
+
+from steadygrad.search.space import Space, Value
+from steadygrad.search.tried import DONE, LOST, RUNNING, WAITING, Tried, full_length
+
+ETA = 3
+STARTS = 27
+"""Three halvings by thirds end with one full-length trial (and the pilot's figures are of 27)."""
+STARTS_PER_RUN = 9
+"""Under three full runs of budget, so many starts per run: halving then costs about all of it."""
+FINALIST_SHARE = 0.25
+"""At most this share of the budget goes to repeating finalists."""
+FINALISTS = 3
+SEEDS = 3
+"""Runs per finalist, the first one included."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Fixed when a study begins; every worker on any machine follows it."""
+
+    starts: int
+    rungs: tuple[int, ...]
+    """Parts after which the best third goes on; the last is the full length."""
+    finalists: int
+    """Configurations repeated with other seeds; under 2: none."""
+    seed: int
+    runs: float
+    """Full-length runs the budget was worth when the plan was made."""
+
+    @property
+    def full(self) -> int:
+        """Parts of a full-length run."""
+        return self.rungs[-1]
+
+    @property
+    def kept_back(self) -> int:
+        """Parts kept back from the fine stage for the finalists."""
+        return self.finalists * (SEEDS - 1) * self.full if self.finalists > 1 else 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Read `to_dict`'s form."""
+        return cls(**{**values, "rungs": tuple(values["rungs"])})
+
+
+def make_plan(full: int, runs: float, *, noisy: bool, seed: int) -> Plan:
+    """The stages for a budget of `runs` full-length runs of `full` parts.
+
+    >>> make_plan(52, 10, noisy=False, seed=0).rungs
+    (2, 6, 17, 52)
+    """
+    rungs = sorted({max(1, round(full / ETA**back)) for back in range(4)})
+    starts = int(min(STARTS, max(ETA, STARTS_PER_RUN * runs)))
+    affordable = int(FINALIST_SHARE * runs / (SEEDS - 1))
+    finalists = min(FINALISTS, affordable) if noisy else 0
+    return Plan(starts, tuple(rungs), finalists if finalists > 1 else 0, seed, runs)
+
+
+def sobol_points(space: Space, number: int, seed: int) -> list[dict[str, Value]]:
+    """Points spread evenly over the space, log ranges on their log scale."""
+    sampler = qmc.Sobol(len(space.parameters), scramble=True, rng=np.random.default_rng(seed))
+    shares = sampler.random_base2(max(1, int(np.ceil(np.log2(max(2, number))))))
+    return [space.point([float(share) for share in row]) for row in shares[:number]]
+
+
+@dataclass(frozen=True)
+class GoOn:
+    """A trial goes on, or begins, until `target` parts are done."""
+
+    trial: Tried
+    target: int
+    stage: str
+
+
+@dataclass(frozen=True)
+class Propose:
+    """A new full-length trial where the model says."""
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """A finalist's values once more, with another seed."""
+
+    trial: Tried
+    seed: int
+
+
+Work = GoOn | Propose | Repeat
+
+
+def next_work(tried: list[Tried], plan: Plan, parts_left: float) -> Work | None:
+    """What a free worker does now; None: nothing more fits.
+
+    `parts_left` is what this worker can still train, in parts.
+    """
+    begun = next((t for t in tried if t.state == WAITING and t.parts < t.target), None)
+    if begun is not None:
+        return GoOn(begun, begun.target, begun.stage) if parts_left > 0 else None
+    for rung in range(1, len(plan.rungs)):
+        promoted = _promotion(tried, plan, rung)
+        if promoted is not None:
+            return GoOn(promoted, plan.rungs[rung], "halving") if parts_left > 0 else None
+    if parts_left - plan.kept_back >= plan.full:
+        return Propose()
+    repeated = next_repeat(tried, plan)
+    if repeated is not None and parts_left >= plan.full:
+        return repeated
+    return _last_resort(tried, plan, parts_left)
+
+
+def _promotion(tried: list[Tried], plan: Plan, rung: int) -> Tried | None:
+    """The trial that moves up to `rung` now.
+
+    Where others still work on the rung below, a free worker takes the best one known so far
+    instead of waiting for them.
+    """
+    below, here = plan.rungs[rung - 1], plan.rungs[rung]
+    places = max(1, plan.starts // ETA**rung)
+    starts = [t for t in tried if t.stage in ("coarse", "halving") and t.state != LOST]
+    if sum(trial.target >= here for trial in starts) >= places:
+        return None
+    ready = [t for t in starts if t.state == WAITING and t.target == below == t.parts]
+    return min(ready, key=lambda trial: trial.rank, default=None)
+
+
+def _last_resort(tried: list[Tried], plan: Plan, parts_left: float) -> Work | None:
+    """With less than a full run left: the best paused trial that can still be finished."""
+    spare = parts_left - plan.kept_back
+    paused = [t for t in tried if t.state == WAITING and plan.full - t.parts <= spare]
+    best = min(paused, key=lambda t: (-t.parts, t.rank), default=None)
+    return GoOn(best, plan.full, "halving") if best is not None else None
+
+
+def next_repeat(tried: list[Tried], plan: Plan) -> Repeat | None:
+    """The next finalist and seed that nobody ran yet: all finalists once, then again."""
+    finalists = full_length(tried)[: plan.finalists]
+    if len(finalists) < 2:
+        return None
+    for seed in range(1, SEEDS):
+        for trial in finalists:
+            wanted = trial.seed + seed
+            same = [t for t in tried if t.repeats == trial.number and t.seed == wanted]
+            if not any(t.state in (RUNNING, DONE, WAITING) or t.diverged for t in same):
+                return Repeat(trial, wanted)
+    return None
