@@ -81,7 +81,7 @@ def _legend_list() -> Html:
     rows.append(tag("li", "∇ RMS of its gradient", class_="gradient"))
     for level in (-2, -1, 1, 2, 3):
         words = f"{MARKS[level]} {LEVEL_WORDS[level]}"
-        rows.append(tag("li", tag("i"), words, class_=f"level{level}"))
+        rows.append(tag("li", tag("span"), words, class_=f"level{level}"))
     return tag("ul", *rows, class_="graph-legend")
 
 
