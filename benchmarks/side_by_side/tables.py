@@ -39,10 +39,10 @@ def cpu_name() -> str:
     return platform.processor() or platform.machine()
 
 
-def versions() -> list[str]:
+def versions(packages: Sequence[str] = PACKAGES) -> list[str]:
     """Names and versions of the packages that are installed."""
     found = []
-    for name in PACKAGES:
+    for name in packages:
         try:
             found.append(f"{name} {version(name)}")
         except PackageNotFoundError:
