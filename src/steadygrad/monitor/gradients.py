@@ -79,7 +79,10 @@ class Gradients:
         sizes = {id(t): size for t, size in zip(ask, _grad_norms(ask), strict=True)}
         for tensor in tensors:
             state, grad = self.state(tensor), tensor.grad
-            present = grad is not None and sizes.get(id(tensor), 1.0) != 0.0
+            # A gradient that is 0 because the network is dead was not wiped.
+            present = grad is not None and (
+                sizes.get(id(tensor), 1.0) != 0.0 or state.left == (id(grad), grad._version)
+            )
             if not present:
                 self._wiped(tensor, state)
                 state.consumed = state.stale = state.fresh = False
