@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from steadygrad.lab import convolution_facts
 from steadygrad.lab import convolutions as experiment
 from steadygrad.lab.framework import run_experiment
 from steadygrad.models.plain import vgg
@@ -17,8 +18,8 @@ def test_all_verdicts_hold(seed):
 @pytest.mark.parametrize("kernel", [1, 3, 5])
 def test_connections_are_those_of_the_matrix(kernel):
     layer = nn.Conv2d(2, 3, kernel, padding=kernel // 2)
-    matrix = experiment.as_matrix(layer, 2, 6)
-    counted = experiment.count_layers(2, 6, 3, kernel)[0]
+    matrix = convolution_facts.as_matrix(layer, 2, 6)
+    counted = convolution_facts.count_layers(2, 6, 3, kernel)[0]
     assert int((matrix != 0).sum()) == counted["connections"]
     assert matrix.shape == (counted["outputs"], counted["inputs"])
 
@@ -26,10 +27,10 @@ def test_connections_are_those_of_the_matrix(kernel):
 def test_a_matrix_that_is_not_the_layers_is_told():
     layer = nn.Conv2d(1, 4, 3, padding=1)
     inputs = torch.randn(3, 1, 6, 6)
-    matrix = experiment.as_matrix(layer, 1, 6)
+    matrix = convolution_facts.as_matrix(layer, 1, 6)
     matrix[0, 35] = 0.5
-    counts = experiment.count_layers(1, 6, 4, 3)
-    facts = experiment.matrix_facts(matrix, layer, inputs)
+    counts = convolution_facts.count_layers(1, 6, 4, 3)
+    facts = convolution_facts.matrix_facts(matrix, layer, inputs)
     verdicts = experiment._count_verdicts(counts, facts, counts[0]["connections"], (1, 4, 3))
     assert [verdict.holds for verdict in verdicts] == [True, True, False, False, False]
 
@@ -37,10 +38,10 @@ def test_a_matrix_that_is_not_the_layers_is_told():
 def test_a_head_with_other_weights_is_told():
     pictures = torch.randn(2, 1, 12, 20)
     network = vgg(10, 1, depth=2, width=4).eval()
-    convolutional = experiment.FullyConvolutional(network).eval()
+    convolutional = convolution_facts.FullyConvolutional(network).eval()
     pooled = convolutional(pictures).mean((2, 3))
-    assert experiment.relative_difference(pooled, network(pictures)) < 1e-5
+    assert convolution_facts.relative_difference(pooled, network(pictures)) < 1e-5
     with torch.no_grad():
         convolutional.scores.weight.mul_(1.01)
     pooled = convolutional(pictures).mean((2, 3))
-    assert experiment.relative_difference(pooled, network(pictures)) > 1e-3
+    assert convolution_facts.relative_difference(pooled, network(pictures)) > 1e-3

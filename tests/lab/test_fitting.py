@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from steadygrad.lab import fitting as experiment
+from steadygrad.lab import fitting_runs as runs
 from steadygrad.lab.framework import run_experiment
 from steadygrad.lab.short_runs import load_study
 from steadygrad.models.classifier import num_parameters
@@ -17,9 +18,9 @@ def test_all_verdicts_hold(seed):
 
 def test_one_network_under_every_name_is_told():
     study = load_study("digits", num_train=60, num_val=40)
-    found = experiment.measure(study, 0, 1)
+    found = runs.measure(study, 0, 1)
     run = found.held["nothing"]
-    same = experiment.Measured(
+    same = runs.Measured(
         dict.fromkeys(found.capacity, run),
         dict.fromkeys(found.shapes, run),
         dict.fromkeys(found.depth, run),
@@ -32,16 +33,16 @@ def test_one_network_under_every_name_is_told():
 
 def test_wrong_labels_are_in_training_alone():
     study = load_study("digits", num_train=400, num_val=100)
-    wrong = experiment.with_wrong_labels(study, 0)
+    wrong = runs.with_wrong_labels(study, 0)
     everything = np.arange(100)
     assert (wrong.val.labels_of(everything) == study.val.labels_of(everything)).all()
     chosen = np.arange(len(study.train))
     changed = wrong.train.labels_of(chosen) != study.train.labels_of(chosen)
     # Nine of ten labels drawn anew are other ones.
-    assert changed.mean() == pytest.approx(0.9 * experiment.WRONG_LABELS, abs=0.08)
+    assert changed.mean() == pytest.approx(0.9 * runs.WRONG_LABELS, abs=0.08)
 
 
 def test_shortcuts_cost_no_parameters():
     study = load_study("digits", num_train=60, num_val=40)
-    counts = {num_parameters(experiment.very_deep(study, way)) for way in (True, False)}
+    counts = {num_parameters(runs.very_deep(study, way)) for way in (True, False)}
     assert len(counts) == 1

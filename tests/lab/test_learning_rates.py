@@ -4,6 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from steadygrad.lab import learning_rate_runs as runs
 from steadygrad.lab import learning_rates as experiment
 from steadygrad.lab.framework import run_experiment
 from steadygrad.lab.short_runs import load_study, short_run
@@ -22,17 +23,17 @@ def test_all_verdicts_hold(seed):
 def test_formulas_are_the_schedules(name):
     middle = (np.arange(50) + 0.5) / 50
     values = [multiplier(name, float(progress)) for progress in middle]
-    assert experiment.expected_multipliers(name, 50) == pytest.approx(values, abs=1e-12)
+    assert runs.expected_multipliers(name, 50) == pytest.approx(values, abs=1e-12)
 
 
 def test_a_planted_change_is_told():
     study = load_study("digits", num_train=100, num_val=50)
-    found = experiment.measure(study, 0, 2)
+    found = runs.measure(study, 0, 2)
     run = found.schedules["cosine"]
-    assert experiment.schedule_error("cosine", run) < 1e-9
-    assert experiment.schedule_error("linear", run) > 0.05
+    assert runs.schedule_error("cosine", run) < 1e-9
+    assert runs.schedule_error("linear", run) > 0.05
     # the same rate for all: no rate is too high, none too low
-    same = replace(found, rates=dict.fromkeys(experiment.RATES, found.rates[0.1]))
+    same = replace(found, rates=dict.fromkeys(runs.RATES, found.rates[0.1]))
     failed = [verdict.text for verdict in experiment.judge(same) if not verdict.holds]
     assert any(text.startswith("Too low") for text in failed)
     assert any(text.startswith("Too high") for text in failed)
@@ -40,6 +41,6 @@ def test_a_planted_change_is_told():
 
 def test_a_run_that_breaks_says_so():
     study = load_study("digits", num_train=100, num_val=50)
-    run = short_run(study, experiment.base_recipe(0, 20).replace(lr=1e6))
+    run = short_run(study, runs.base_recipe(0, 20).replace(lr=1e6))
     assert run.broke
     assert run.last_train == (math.inf, 0.0)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from steadygrad.lab import random_search as experiment
+from steadygrad.lab import searches
 from steadygrad.lab.framework import run_experiment
 from steadygrad.lab.many_networks import Trials, problem_of, train_trials
 from steadygrad.lab.short_runs import load_study
@@ -22,17 +23,17 @@ def simulated(generator, repeats=200, *, decides="rates"):
     def trials(points):
         first = points[:, 0 if decides == "rates" else 1]
         accuracies = np.where(np.abs(first - 0.6) < 0.075, 0.97, 0.1)
-        rates = experiment.log_uniform(points[:, 0], experiment.RATE_DECADES)
-        return Trials(rates, experiment.log_uniform(points[:, 1], (-8.0, -3.0)), accuracies)
+        rates = searches.log_uniform(points[:, 0], searches.RATE_DECADES)
+        return Trials(rates, searches.log_uniform(points[:, 1], (-8.0, -3.0)), accuracies)
 
     coarse = trials(generator.random((repeats * 16, 2)))
-    survey = trials(np.stack([experiment.stratified(400, generator), generator.random(400)], 1))
-    return experiment.Searches(
+    survey = trials(np.stack([searches.stratified(400, generator), generator.random(400)], 1))
+    return searches.Searches(
         survey,
-        trials(experiment.grid_points(repeats, generator)),
+        trials(searches.grid_points(repeats, generator)),
         trials(generator.random((2 * repeats * 9, 2))),
         coarse,
-        trials(experiment.fine_points(coarse, 16, 5, generator)),
+        trials(searches.fine_points(coarse, 16, 5, generator)),
         9,
     )
 
@@ -56,11 +57,11 @@ def test_swapped_searches_and_the_other_setting_are_told():
 
 def test_points():
     generator = np.random.default_rng(0)
-    grid = experiment.grid_points(1, generator)
+    grid = searches.grid_points(1, generator)
     assert len(np.unique(grid[:, 0].round(9))) == len(np.unique(grid[:, 1].round(9))) == 3
     assert (grid >= 0).all()
     assert (grid < 1).all()
-    draws = experiment.log_uniform(np.array([0.0, 0.5]), (-6.0, 2.0))
+    draws = searches.log_uniform(np.array([0.0, 0.5]), (-6.0, 2.0))
     assert draws == pytest.approx([1e-6, 1e-2])
 
 

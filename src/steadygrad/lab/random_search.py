@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,141 +19,19 @@ from steadygrad.lab.drawing import (
     label,
 )
 from steadygrad.lab.framework import Experiment, Option, Result, Verdict, at_least, at_most, near
-from steadygrad.lab.many_networks import Problem, Trials, problem_of, train_trials
+from steadygrad.lab.many_networks import Trials, problem_of
+from steadygrad.lab.searches import (
+    DECAY_DECADES,
+    GOOD_WITHIN,
+    RATE_DECADES,
+    SIDE,
+    Searches,
+    explained,
+    search_all,
+    success_rows,
+    theory,
+)
 from steadygrad.lab.short_runs import load_study
-
-RATE_DECADES = (-6.0, 2.0)
-DECAY_DECADES = (-8.0, -3.0)
-GOOD_WITHIN = 0.06
-"""Accuracy: a trial this close to the best of the survey is good. About four times what the draw
-of the weights changes, so that the rate decides and not luck."""
-COARSE_FRACTION = 0.25
-"""Length of a coarse trial over that of a full one."""
-FINE_DECADES = 0.5
-"""To either side of the best coarse rate."""
-SIDE = 3
-"""Values of each setting in the grid."""
-
-
-@dataclass(frozen=True)
-class Searches:
-    """A survey of the whole range, and many repetitions of each way to search, at equal cost."""
-
-    survey: Trials
-    grid: Trials
-    random: Trials
-    coarse: Trials
-    fine: Trials
-    trials: int
-    """Full trainings one search may cost."""
-
-    @property
-    def good(self) -> float:
-        """Accuracy from which a trial is good."""
-        return float(self.survey.accuracies.max()) - GOOD_WITHIN
-
-    @property
-    def share(self) -> float:
-        """Share of the whole range that is good."""
-        return float((self.survey.accuracies >= self.good).mean())
-
-    def success(self, trials: Trials, size: int) -> float:
-        """Share of the searches in which at least one trial was good."""
-        return float((trials.groups(size).max(1) >= self.good).mean())
-
-
-def log_uniform(draws: np.ndarray, decades: tuple[float, float]) -> np.ndarray:
-    """Numbers in [0, 1) to 10**uniform(a, b): every decade equally often."""
-    low, high = decades
-    return 10.0 ** (low + (high - low) * draws)
-
-
-def grid_points(repeats: int, generator: np.random.Generator) -> np.ndarray:
-    """3×3 grids laid down at `repeats` places, (9 repeats, 2) in [0, 1).
-
-    Placing a grid well is luck. Its place in the first setting is stratified over the repeats:
-    each as likely as any other, and the average over them is less noisy.
-    """
-    offsets = np.stack([stratified(repeats, generator), generator.random(repeats)], 1)
-    places = np.asarray([(row, column) for row in range(SIDE) for column in range(SIDE)], float)
-    return ((places[None] + offsets[:, None]) / SIDE).reshape(-1, 2)
-
-
-def stratified(count: int, generator: np.random.Generator) -> np.ndarray:
-    """One draw from each of `count` equal parts of [0, 1), in random order."""
-    return generator.permutation((np.arange(count) + generator.random(count)) / count)
-
-
-def search_all(
-    problem: Problem, *, repeats: int, survey: int, hidden: int, num_steps: int, seed: int
-) -> Searches:
-    """Train everything: about (survey + 36 repeats) networks' worth of steps.
-
-    Random searches are repeated twice as often as the others: nothing about them is stratified.
-    """
-    generator = np.random.default_rng([seed, 16])
-    trials = SIDE**2
-    coarse_length = round(COARSE_FRACTION * num_steps)
-    num_coarse = 2 * trials - 2  # a quarter each: 4 full trainings of the 9; 5 are left
-
-    def attempt(points: np.ndarray, steps: int, offset: int) -> Trials:
-        rates = log_uniform(points[:, 0], RATE_DECADES)
-        decays = log_uniform(points[:, 1], DECAY_DECADES)
-        return train_trials(
-            problem, rates, decays, hidden=hidden, num_steps=steps, seed=seed * 10 + offset
-        )
-
-    surveyed = np.stack([stratified(survey, generator), generator.random(survey)], 1)
-    coarse = attempt(generator.random((repeats * num_coarse, 2)), coarse_length, 3)
-    return Searches(
-        attempt(surveyed, num_steps, 0),
-        attempt(grid_points(repeats, generator), num_steps, 1),
-        attempt(generator.random((2 * repeats * trials, 2)), num_steps, 2),
-        coarse,
-        attempt(
-            fine_points(
-                coarse, num_coarse, trials - round(COARSE_FRACTION * num_coarse), generator
-            ),
-            num_steps,
-            4,
-        ),
-        trials,
-    )
-
-
-def fine_points(
-    coarse: Trials, num_coarse: int, num_fine: int, generator: np.random.Generator
-) -> np.ndarray:
-    """For each search the points of its second stage, around the rate of its best coarse trial.
-
-    Not cut off at the ends of the first range: a best trial at the edge means that the range was
-    laid down wrong, and that one must look beyond it.
-    """
-    best = coarse.groups(num_coarse).argmax(1)
-    rates = np.log10(coarse.rates.reshape(-1, num_coarse)[np.arange(len(best)), best])
-    low, high = RATE_DECADES
-    centres = (rates - low) / (high - low)
-    width = FINE_DECADES / (high - low)
-    points = generator.random((len(best), num_fine, 2))
-    points[..., 0] = centres[:, None] + width * (2 * points[..., 0] - 1)
-    return points.reshape(-1, 2)
-
-
-def explained(settings: np.ndarray, accuracies: np.ndarray, bins: int = 16) -> float:
-    """Share of the variance of the accuracy that the setting's bin explains (eta squared)."""
-    ranks = np.argsort(np.argsort(settings)) * bins // len(settings)
-    means = np.asarray([accuracies[ranks == bin_].mean() for bin_ in range(bins)])
-    return float(means[ranks].var() / accuracies.var())
-
-
-def theory(share: float) -> tuple[float, float]:
-    """Chance that a 3×3 grid, and that 9 random trials, hit a band of the first setting alone.
-
-    The grid tries 3 rates, evenly spaced: it hits a band as wide as `share` of the range with
-    probability 3 · share. Nine independent trials miss it with (1 - share)^9 (Bergstra and Bengio
-    2012, section 2.1, for any number of trials).
-    """
-    return min(1.0, SIDE * share), 1.0 - (1.0 - share) ** SIDE**2
 
 
 def draw_survey(found: Searches) -> Figure:
@@ -223,43 +100,17 @@ def _draw_success(place: Any, found: Searches) -> None:
     label(place, "", "searches with a good trial", "Nine trainings' cost", legend=True)
 
 
-def success_rows(found: Searches) -> list[dict[str, Any]]:
-    """One row per way to search."""
-    num_coarse = 2 * found.trials - 2
-    num_fine = len(found.fine.rates) * num_coarse // len(found.coarse.rates)
-    ways = (
-        ("grid", found.grid, found.trials),
-        ("random", found.random, found.trials),
-        ("coarse to fine", found.fine, num_fine),
-    )
-    expected = (*theory(found.share), math.nan)
+def judge(found: Searches) -> list[Verdict]:
+    """The claims against the counts."""
+    rows = success_rows(found)
     return [
-        {
-            "search": name,
-            "searches": len(trials.groups(size)),
-            "different rates tried": len(np.unique(trials.rates[:size])),
-            "found a good one": found.success(trials, size),
-            "theory": None if math.isnan(chance) else chance,
-            "mean best accuracy": float(trials.groups(size).max(1).mean()),
-            "share of its trials that are good": float((trials.accuracies >= found.good).mean()),
-        }
-        for (name, trials, size), chance in zip(ways, expected)
+        *_survey_verdicts(found.survey),
+        *_theory_verdicts(found, rows),
+        *_search_verdicts(found.share, rows),
     ]
 
 
-def judge(found: Searches) -> list[Verdict]:
-    """The claims against the counts."""
-    grid, random, fine = success_rows(found)
-    survey = found.survey
-    grid_theory, random_theory = theory(found.share)
-
-    def error(chance: float, slope: float, repeats: int) -> float:
-        # Counting `repeats` searches, and the share itself counted in the survey.
-        counted = chance * (1 - chance) / repeats
-        share = slope**2 * found.share * (1 - found.share) / len(survey.rates)
-        return 3.0 * math.sqrt(counted + share)
-
-    slope = found.trials * (1 - found.share) ** (found.trials - 1)
+def _survey_verdicts(survey: Trials) -> list[Verdict]:
     return [
         at_least(
             "Share of the variance of the accuracy that the learning rate explains",
@@ -274,6 +125,21 @@ def judge(found: Searches) -> list[Verdict]:
             why=f"16 bins of {len(survey.rates)} trials explain {15 / len(survey.rates):.0%} "
             "by chance",
         ),
+    ]
+
+
+def _theory_verdicts(found: Searches, rows: list[dict[str, Any]]) -> list[Verdict]:
+    grid, random, _ = rows
+    grid_theory, random_theory = theory(found.share)
+
+    def error(chance: float, slope: float, repeats: int) -> float:
+        # Counting `repeats` searches, and the share itself counted in the survey.
+        counted = chance * (1 - chance) / repeats
+        share = slope**2 * found.share * (1 - found.share) / len(found.survey.rates)
+        return 3.0 * math.sqrt(counted + share)
+
+    slope = found.trials * (1 - found.share) ** (found.trials - 1)
+    return [
         near(
             "Random search finds a good setting as often as 1 − (1 − p)⁹ says, p the good share",
             random["found a good one"],
@@ -288,6 +154,12 @@ def judge(found: Searches) -> list[Verdict]:
             absolute=error(grid_theory, SIDE, grid["searches"]),
             why="3 standard errors of the counts",
         ),
+    ]
+
+
+def _search_verdicts(share: float, rows: list[dict[str, Any]]) -> list[Verdict]:
+    grid, random, fine = rows
+    return [
         at_least(
             "Random search finds one more often than the grid, of the same cost (difference)",
             random["found a good one"] - grid["found a good one"],
@@ -302,7 +174,7 @@ def judge(found: Searches) -> list[Verdict]:
         ),
         at_least(
             "and its second round is spent where it is good: share of good trials over the first's",
-            fine["share of its trials that are good"] / found.share,
+            fine["share of its trials that are good"] / share,
             2.0,
             why="the range has been narrowed",
         ),

@@ -1,0 +1,126 @@
+"""The runs of the learning-rate experiment, and the formulas its schedules are held against."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from steadygrad.lab.short_runs import Run, Study, short_run
+from steadygrad.record import Recipe
+from steadygrad.schedules import SCHEDULES
+
+RATES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)
+TIMES = 8
+"""Batch and rate are multiplied by this much."""
+WARMUP = 0.2
+PEAK = 0.5
+"""Peak rate of the runs under a schedule: high enough for their noise to show."""
+WRONG_LABELS = 0.2
+"""Share of them. With none the net fits every picture, all gradients end at 0, and no noise is left
+for a schedule to settle."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All runs, by what was changed."""
+
+    rates: dict[float, Run]
+    schedules: dict[str, Run]
+    batches: dict[str, Run]
+    doubled: dict[str, Run]
+    num_classes: int
+
+
+def base_recipe(seed: int, epochs: int) -> Recipe:
+    """Plain stochastic gradient descent on a small multilayer perceptron, nothing else."""
+    return Recipe(
+        seed=seed,
+        epochs=epochs,
+        batch_size=32,
+        model="mlp",
+        depth=2,
+        width=64,
+        init="kaiming-normal",
+        optimizer="sgd",
+        lr=0.1,
+        weight_decay=0.0,
+        schedule="constant",
+    )
+
+
+def measure(study: Study, seed: int, epochs: int) -> Measured:
+    """Run everything: 8 rates, 8 schedules, 3 batch sizes and rates, 3 lengths."""
+    base = base_recipe(seed, epochs)
+    noisy = base.replace(model="logistic", depth=0, width=0, lr=PEAK, batch_size=8)
+    mislabelled = with_wrong_labels(study, seed)
+    # Under 0.1 / TIMES: the proportion only holds for rates far from where training breaks.
+    gentle = base.replace(lr=0.01, batch_size=8)
+    twice = replace(study, train=replace(study.train, indices=np.repeat(study.train.indices, 2)))
+    steady = base.replace(lr=0.02)
+    return Measured(
+        rates={rate: short_run(study, base.replace(lr=rate), score_every=0) for rate in RATES},
+        schedules={
+            **{
+                name: short_run(mislabelled, noisy.replace(schedule=name), score_every=0)
+                for name in SCHEDULES
+            },
+            "linear, warm-up": short_run(
+                mislabelled, noisy.replace(schedule="linear", warmup=WARMUP), score_every=0
+            ),
+        },
+        batches={
+            "batch 8": short_run(study, gentle),
+            f"batch × {TIMES}, rate × {TIMES}": short_run(
+                study, gentle.replace(batch_size=8 * TIMES, lr=gentle.lr * TIMES)
+            ),
+            f"batch × {TIMES}, same rate": short_run(study, gentle.replace(batch_size=8 * TIMES)),
+        },
+        doubled={
+            "once, E epochs": short_run(study, steady),
+            "twice, E epochs": short_run(twice, steady),
+            "once, 2 E epochs": short_run(study, steady.replace(epochs=2 * epochs)),
+        },
+        num_classes=len(study.classes),
+    )
+
+
+def with_wrong_labels(study: Study, seed: int) -> Study:
+    """A study with a share of its labels drawn anew."""
+    generator = np.random.default_rng([seed, 13])
+    labels = study.train.labels.copy()
+    chosen = generator.random(len(labels)) < WRONG_LABELS
+    labels[chosen] = generator.integers(0, len(study.classes), int(chosen.sum()))
+    return replace(study, train=replace(study.train, labels=labels))
+
+
+def expected_multipliers(name: str, num_steps: int) -> np.ndarray:
+    """The rate over its peak at the middle of every step, from the formulas of the papers."""
+    warmup = WARMUP if name.endswith("warm-up") else 0.0
+    progress = (np.arange(num_steps) + 0.5) / num_steps
+    rest = np.clip((progress - warmup) / (1 - warmup), 0, 1)
+    triangle = 1 - np.abs(2 * ((3 * rest) % 1) - 1)
+    formulas = {
+        "constant": np.ones_like(rest),
+        "step": 0.1 ** ((rest >= 0.3).astype(int) + (rest >= 0.6) + (rest >= 0.9)),
+        "linear": 1 - rest,
+        "cosine": np.cos(np.pi * rest / 2) ** 2,
+        "inverse-sqrt": (1 + 99 * rest) ** -0.5,
+        "cyclic": 0.25 + 0.75 * triangle,
+        "one-cycle": np.where(rest < 0.3, 0.04 + 0.96 * rest / 0.3, (1 - rest) / 0.7),
+    }
+    shape = formulas[name.split(",")[0]]
+    return np.where(progress < warmup, progress / warmup if warmup else 1.0, shape)
+
+
+def schedule_error(name: str, run: Run) -> float:
+    """Largest difference between the rates of a run, over their peak, and the formula."""
+    rates = np.asarray(run.rates) / PEAK
+    return float(np.abs(rates - expected_multipliers(name, len(rates))).max())
+
+
+def curve_distance(first: Run, second: Run) -> float:
+    """Mean |log| of the ratio of two runs' training losses, epoch for epoch."""
+    pairs = zip(first.epochs, second.epochs)
+    return float(np.mean([abs(math.log(one[0] / other[0])) for one, other in pairs]))
