@@ -51,7 +51,8 @@ def fit_effects(
     if len(chosen) < SPARE + 1:
         return None
     ranks = _ranks(np.array([estimates[trial.number] for trial in chosen]))
-    columns, rows = [("",)], [np.ones(len(chosen))]
+    columns: list[tuple[str, ...]] = [("",)]
+    rows = [np.ones(len(chosen))]
     for parameter in space.parameters:
         for column in _columns(parameter, [trial.params.get(parameter.name) for trial in chosen]):
             columns.append((parameter.name,))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import time
 from contextlib import closing
 from dataclasses import dataclass
@@ -166,6 +167,8 @@ class Worker:
         state = ENDED if reason else DONE if parts >= self.plan.full else WAITING
         value = last if last is not None and math.isfinite(last) else None
         self.study.leave(trial.number, state, value)
+        if state != WAITING:  # nobody goes on with it: its checkpoint is only in the way
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _mind(self, tried: list[Tried]) -> None:
         """Stop where every trial fails: the fault is not in the values."""

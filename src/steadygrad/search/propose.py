@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import warnings
 from statistics import median
+from typing import Any
 
 import optuna
 from optuna.samplers import BaseSampler, GPSampler, TPESampler
@@ -86,7 +87,7 @@ def _sampler(space: Space, seed: int) -> BaseSampler:
 
 
 def _ask(space: Space, trial: optuna.Trial) -> dict[str, Value]:
-    params: dict[str, Value] = {}
+    params: dict[str, Any] = {}
     for parameter in space.parameters:
         if parameter.when is not None and params.get(parameter.when[0]) != parameter.when[1]:
             continue

@@ -1,0 +1,72 @@
+"""Objectives with a known answer: an optimum, a cliff, and a count of every part trained."""
+
+import math
+import os
+import time
+from pathlib import Path
+
+from steadygrad.search.budget import Budget
+from steadygrad.search.engine import Deaf, Worker
+from steadygrad.search.objective import Look, Loss
+from steadygrad.search.space import Parameter, Space
+from steadygrad.search.stages import make_plan, sobol_points
+from steadygrad.search.study import Study
+
+LR = Parameter("lr", 1e-4, 1.0, log=True, limits=(0.0, 1e20))
+DECAY = Parameter("weight_decay", 1e-6, 1e-2, log=True, limits=(0.0, 1e10))
+IDLE = Parameter("dropout", 0.0, 0.5, limits=(0.0, 0.9))
+SPACE = Space((LR, DECAY, IDLE))
+
+
+class Valley:
+    """Error grows with the distance from the best rate and decay, and falls while it trains.
+
+    Above `cliff` the loss runs away. Dropout does not matter at all. Every part trained is a line
+    in `ledger`, so that several processes count together.
+    """
+
+    full = 27
+    noisy = False
+
+    def __init__(self, ledger, *, lr=1e-2, decay=1e-4, cliff=math.inf, slow=0.0, noise=0.0):
+        self.ledger, self.best, self.cliff = Path(ledger), (lr, decay), cliff
+        self.slow, self.noise, self.noisy = slow, noise, noise > 0
+
+    def train(self, fields, seed, stop, folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        away = [math.log10(fields["lr"] / self.best[0])]
+        if "weight_decay" in fields:
+            away.append(0.7 * math.log10(fields["weight_decay"] / self.best[1]))
+        level = 0.1 + 0.04 * sum(distance**2 for distance in away)
+        level += self.noise * math.sin(1e4 * level + seed)
+        for part in range(self.done(folder) + 1, stop + 1):
+            for batch in range(4):
+                yield Loss(2.3 * 3.0**batch if fields["lr"] > self.cliff else 2.3 / part)
+            time.sleep(self.slow)
+            with open(self.ledger, "a") as file:
+                file.write(f"{folder.name} {part} {os.getpid()}\n")
+            (folder / "new").write_text(str(part))
+            (folder / "new").replace(folder / "done")
+            yield Look(part, level + 0.5 * math.exp(-part / 6))
+
+    def done(self, folder):
+        file = folder / "done"
+        return int(file.read_text()) if file.exists() else 0
+
+    def trained(self):
+        """(trial's folder, part) of every part trained."""
+        if not self.ledger.exists():
+            return []
+        return [tuple(line.split()[:2]) for line in self.ledger.read_text().splitlines()]
+
+
+def searched(folder, objective, *, space=SPACE, runs=8.0, seed=0, place=None, grace=30.0):
+    """Search with one worker; the worker, whose study has everything."""
+    folder = Path(folder)
+    plan = make_plan(objective.full, runs, noisy=objective.noisy, seed=seed)
+    study = Study(place or str(folder / "study.journal"), "search", grace_seconds=grace)
+    plan, space = study.begin(plan, space, sobol_points(space, plan.starts, seed), {"data": "x"})
+    budget = Budget(parts=runs * objective.full)
+    worker = Worker(study, objective, space, plan, budget, folder, Deaf())
+    worker.run()
+    return worker
