@@ -9,7 +9,7 @@ FIRST = 10
 BORN_AGAIN = 3
 """First updates of a later optimizer that are watched whatever they cost."""
 LANDMARKS = frozenset(
-    chain((15, 20, 30, 50, 75), *((100 * 10**n, 150 * 10**n, 200 * 10**n, 300 * 10**n,
+    chain((15, 20, 25, 30, 40, 50, 75), *((100 * 10**n, 150 * 10**n, 200 * 10**n, 300 * 10**n,
                                    500 * 10**n, 750 * 10**n) for n in range(6)))
 )  # fmt: skip
 """Watched whatever they cost: six in each tenfold of steps."""

@@ -27,7 +27,7 @@ SPREAD = 10.0
 """The fastest weight by the bound. Where the last layer learns and the first ones don't, the
 gradient vanishes: another fault."""
 RATIO_WANTED = 1e-3
-MIN_STEPS, SLOW_STEPS = 50, 200
+MIN_STEPS, SLOW_STEPS = 40, 200
 MIN_WATCHED = 5
 MOVED, MOVED_SLOW = 0.7, 0.98
 """Of the loss over the run: fallen below, it does learn."""
@@ -41,7 +41,7 @@ def lr_too_low(record: Record) -> Iterator[Finding]:
     Severity: warning
 
     What
-        For at least 50 steps no update changed the median weight by more than 2e-5 of its size, or
+        For at least 40 steps no update changed the median weight by more than 2e-5 of its size, or
         for 200 steps by more than 1e-4, all layers alike, and the loss hardly moved though there
         are gradients. The largest rate of the run counts, and a warm-up is waited for.
     Why

@@ -21,6 +21,9 @@ ACCURACY_GAIN = 0.005
 """A validation accuracy that grows by more since then says the run was worth going on: the loss of
 a net that grows confident rises while its answers improve."""
 
+STEEP, STEEP_GAIN = 1.5, 0.03
+"""Where the loss rose that much, a hundredth more right answers does not make up for it."""
+
 
 def overfitting(record: Record) -> Iterator[Finding]:
     """Training goes on improving while validation gets worse.
@@ -49,7 +52,11 @@ def overfitting(record: Record) -> Iterator[Finding]:
     train = smooth([e.train_loss for e in scored])
     best = min(range(len(val)), key=val.__getitem__)
     rose = val[-1] > RISE * val[best] and train[-1] < FALL * train[best]
-    if len(val) - 1 - best < SINCE_BEST or not rose or _still_gaining(scored, best):
+    if (
+        len(val) - 1 - best < SINCE_BEST
+        or not rose
+        or _still_gaining(scored, best, val[-1] / val[best])
+    ):
         return
     yield Finding(
         rule="overfitting",
@@ -79,10 +86,11 @@ def _when(record: Record, epoch: Epoch) -> str:
     return f"step {epoch.step}" if foreign(record) else f"epoch {epoch.epoch + 1}"
 
 
-def _still_gaining(scored: list[Epoch], best: int) -> bool:
+def _still_gaining(scored: list[Epoch], best: int, rise: float) -> bool:
     accuracies = [e.val_accuracy for e in scored]
     known = [a for a in accuracies if a is not None]
     if len(known) < len(scored):
         return False
     smoothed = smooth(known)
-    return max(smoothed[best + 1 :]) > smoothed[best] + ACCURACY_GAIN
+    worth = ACCURACY_GAIN if rise < STEEP else STEEP_GAIN
+    return smoothed[-1] > smoothed[best] + worth
