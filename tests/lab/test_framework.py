@@ -1,6 +1,7 @@
 import json
 
 import pytest
+import torch
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
@@ -131,6 +132,19 @@ def test_command_exit_status_is_0_where_all_holds(only_toy):
     done = CliRunner().invoke(command, ["--all", "--quick"], standalone_mode=False)
     assert done.return_value == 0
     assert "1 of 1 verdicts hold" in done.output
+
+
+@pytest.mark.parametrize(("variable", "most"), [("", 2), ("3", 3)])
+def test_command_takes_two_threads_unless_told(only_toy, monkeypatch, variable, most):
+    before = torch.get_num_threads()
+    monkeypatch.setenv("OMP_NUM_THREADS", variable)
+    torch.set_num_threads(3)  # as torch would have begun
+    try:
+        CliRunner().invoke(command, ["toy"], standalone_mode=False)
+        assert torch.get_num_threads() <= most
+        assert (torch.get_num_threads() == 3) == (variable == "3")
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_command_help_shows_the_experiments_options(only_toy):

@@ -69,7 +69,7 @@ def test_float32_is_left_where_logarithms_say():
 
 
 def test_a_signal_that_survives_fails_the_verdict():
-    fine = Extremes(0.5, None, None, None)
+    fine = Extremes(0.5, None, None)
     found = {name: [fine] for name in experiment.deep_settings(512)}
     assert not any(verdict.holds for verdict in experiment.exploding_verdicts(found, 512, 100))
     by_text = {verdict.text: verdict.holds for verdict in experiment.deep_verdicts(found, 512, 100)}

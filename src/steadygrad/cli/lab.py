@@ -14,6 +14,8 @@ from steadygrad.errors import InputError, choose
 if TYPE_CHECKING:
     from steadygrad.lab.framework import Experiment, Option
 
+MOST_THREADS = 2
+"""The experiments' networks are small: a third thread waits more than it works."""
 EXAMPLES = """
 \b
 Examples:
@@ -23,7 +25,7 @@ Examples:
   steadygrad lab --all --quick --out gallery/
 
 `steadygrad lab NAME --help` shows the options of one experiment. Exit status 1: a verdict does not
-hold.
+hold. Torch computes with at most 2 threads; OMP_NUM_THREADS chooses another number.
 """
 
 
@@ -91,6 +93,15 @@ def command(names: tuple[str, ...], every: bool, **options: Any) -> int:
     return _run(chosen, given, options)
 
 
+def _use_threads() -> None:
+    if not os.environ.get("OMP_NUM_THREADS"):  # torch itself reads it where it is set
+        import torch
+
+        from steadygrad.machine import choose_threads
+
+        torch.set_num_threads(min(MOST_THREADS, choose_threads()))
+
+
 def _list(experiments: list[Experiment], json_path: str | None) -> int:
     from steadygrad.lab.text import listing
 
@@ -109,6 +120,7 @@ def _run(chosen: list[Experiment], given: dict[str, Any], options: dict[str, Any
     out = options["out"]
     if out and os.path.exists(out) and not os.path.isdir(out):
         raise InputError(f"--out '{out}' is a file; expected a folder.")
+    _use_threads()
     gallery = Gallery(out) if out else None
     rows: list[dict[str, Any]] = []
     failed: list[str] = []

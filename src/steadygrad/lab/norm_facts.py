@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from steadygrad.nn.norms import NORMS, num_groups
 
@@ -41,13 +41,3 @@ def mode_difference(norm: str, seed: int) -> float:
     with torch.no_grad():
         trained: Tensor = layer.train()(maps)
         return float((layer.eval()(maps) - trained).abs().max())
-
-
-def companion_effect(layer: nn.Module, pictures: Tensor) -> float:
-    """How much the first picture's answer changes with other companions, in training mode."""
-    layer.train()
-    half = len(pictures) // 2
-    first = torch.cat([pictures[:1], pictures[1:half]])
-    second = torch.cat([pictures[:1], pictures[half + 1 :]])
-    with torch.no_grad():
-        return float((layer(first)[0] - layer(second)[0]).abs().max())

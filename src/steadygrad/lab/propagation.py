@@ -12,7 +12,6 @@ from torch import Generator, Tensor, nn
 from steadygrad.nn.activations import ACTIVATIONS, gain
 from steadygrad.nn.initialize import initialize
 
-SATURATED = 0.95  # |tanh| above this has a slope under 0.1
 HISTOGRAM_BINS = 60
 # Var[f(z)^2] / E[f(z)^2]^2 for z normal: 5 for relu; 2 for linear, and less for what saturates.
 EXCESS = {"linear": 2.0, "tanh": 2.0, "sigmoid": 2.0}
@@ -45,7 +44,6 @@ class LayerSignal:
     layer: int
     mean: float
     std: float
-    saturated_fraction: float
     mean_slope: float
     counts: list[int]
     edges: list[float]
@@ -85,7 +83,6 @@ def measure_layers(
                 number,
                 float(values.mean()),
                 float(values.std(correction=0)),
-                float((values.abs() > SATURATED).float().mean()),
                 _mean_slope(values, setting.activation),
                 [int(count) for count in counts],
                 edges.tolist(),
@@ -139,21 +136,19 @@ class Extremes:
     """Where a signal left the range of float32: the layer, or None when it never did."""
 
     last_std: float
-    first_infinite: int | None
     first_nan: int | None
     first_zero: int | None
 
 
 def measure_extremes(width: int, depth: int, setting: Setting, seed: int) -> Extremes:
-    """Send one standard normal input through the stack and note where infinity, NaN or 0 come."""
+    """Send one standard normal input through the stack and note where NaN or 0 come."""
     inputs = torch.randn(1, width, generator=torch.Generator().manual_seed(seed + 1))
-    infinite, nan, zero, last = None, None, None, float("nan")
+    nan, zero, last = None, None, float("nan")
     for number, values in enumerate(outputs(inputs, depth, setting, seed), start=1):
         last = float(values.std(correction=0))
-        infinite = infinite or (number if bool(values.isinf().any()) else None)
         nan = nan or (number if bool(values.isnan().any()) else None)
         zero = zero or (number if not bool(values.any()) else None)
-    return Extremes(last, infinite, nan, zero)
+    return Extremes(last, nan, zero)
 
 
 @torch.no_grad()
