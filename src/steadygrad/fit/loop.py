@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 import time
 from contextlib import closing
@@ -11,19 +10,18 @@ from typing import Any
 
 from steadygrad import checkpoint
 from steadygrad.errors import SteadygradError
-from steadygrad.evaluate import evaluate
 from steadygrad.fit.attend import Attendance, Fault
 from steadygrad.fit.budget import Budget
 from steadygrad.fit.faults import HOPELESS, Stopped, broken_finding
 from steadygrad.fit.folder import RunFolder
 from steadygrad.fit.job import Show
+from steadygrad.fit.look import look
 from steadygrad.fit.prepare import Prepared
-from steadygrad.fit.progress import Progress, averaged, is_finite, look_is_due
+from steadygrad.fit.progress import Progress, is_finite, look_is_due
 from steadygrad.fit.repair import PLANNERS, repair
 from steadygrad.fit.signals import Interrupted, StopSignals
-from steadygrad.record import Epoch, Event, Finding, Step
+from steadygrad.record import Event, Finding, Step
 from steadygrad.train import Diverged, TrainingState, train
-from steadygrad.training_state import LowResolution
 
 
 @dataclass
@@ -49,21 +47,18 @@ class Loop:
         """Train to the end, or until a signal, a deadline, a fault or no progress says stop."""
         if self.progress.stopped_early:
             return  # an earlier process came to the end of training, and no further
-        signals.message = f"Stopped at once; the checkpoint before is kept. {self._go_on()}"
+        signals.message = f"Stopped at once; the checkpoint before is kept. {_go_on(self.folder)}"
         if self.state.step == 0:
             self.save()
         while not self._trained(signals):
             pass
         self.save()
-        signals.message = f"Stopped after training; the weights are saved. {self._go_on()}"
+        signals.message = f"Stopped after training; the weights are saved. {_go_on(self.folder)}"
         if signals.number is not None:
             at = f"step {self.state.step} of {self.state.total_steps}"
             raise Interrupted(
-                f"Stopped at {at}; everything is saved. {self._go_on()}", signals.number
+                f"Stopped at {at}; everything is saved. {_go_on(self.folder)}", signals.number
             )
-
-    def _go_on(self) -> str:
-        return f"Go on with: steadygrad train --resume {shlex.quote(str(self.folder.path))}"
 
     def _trained(self, signals: StopSignals) -> bool:
         """Train from where the state stands; False: a fault was repaired, and it begins anew."""
@@ -73,7 +68,7 @@ class Loop:
                 self._train(signals)
             if is_finite(self.state):
                 return True
-            return self._broken(self._lost())
+            return self._broken(_lost(self.state.step, self._kept()))
         except Diverged as error:
             self._note_broken(error)
             return self._broken(SteadygradError(f"{error} {self._kept()}"), error)
@@ -93,7 +88,7 @@ class Loop:
             for step in steps:
                 self._note(step)
                 progress.train_seconds = seconds_before + time.monotonic() - began
-                if look_is_due(state, recipe.patience) and self._look():
+                if look_is_due(state, recipe.patience) and look(self):
                     break
                 self.attendance.ask(state)
                 self._replan()
@@ -129,7 +124,7 @@ class Loop:
             return
         self.save()
         self.judge()
-        raise Stopped(finding, self.state.step, self._kept(), self._go_on())
+        raise Stopped(finding, self.state.step, self._kept(), _go_on(self.folder))
 
     def save(self, name: str = "last") -> None:
         """Write a checkpoint, the record before it.
@@ -153,50 +148,8 @@ class Loop:
         self.prepared.record.add(step)
         self.show.step(step, self.state.total_steps)
 
-    def _look(self) -> bool:
-        """Score the validation pictures and write the epoch down; True: stop early."""
-        began = time.monotonic()
-        state, progress, prepared = self.state, self.progress, self.prepared
-        epoch = Epoch(
-            epoch=(state.step - 1) // state.steps_per_epoch,
-            step=state.step,
-            train_loss=progress.loss_sum / max(1, progress.loss_count),
-            seconds=progress.train_seconds,
-        )
-        progress.loss_sum, progress.loss_count = 0.0, 0
-        stop = False
-        if len(prepared.images.val):
-            low = state.progress < prepared.recipe.low_resolution
-            scored = LowResolution(prepared.classifier) if low else prepared.classifier
-            with averaged(state):
-                scores = evaluate(scored, prepared.images.val, precision=prepared.recipe.precision)
-                epoch.val_loss, epoch.val_accuracy = scores.loss, scores.accuracy
-            if not low:  # weights of the low-resolution share are never the best
-                stop = self._compare(scores.accuracy if math.isfinite(scores.loss) else -1.0)
-        progress.evaluate_seconds += time.monotonic() - began
-        self.folder.writer().write(epoch)
-        prepared.record.add(epoch)
-        self.show.epoch(epoch)
-        return stop
-
-    def _compare(self, accuracy: float) -> bool:
-        """Keep the best weights; True when patience has run out."""
-        state, progress, patience = self.state, self.progress, self.prepared.recipe.patience
-        # A tie goes to the later weights: they have seen more.
-        if accuracy >= max(progress.best_accuracy, 0.0):
-            if accuracy > progress.best_accuracy:
-                progress.improved_step = state.step
-            progress.best_accuracy, progress.best_step = accuracy, state.step
-            self.save("best")
-        if patience and state.step - progress.improved_step >= patience * state.steps_per_epoch:
-            progress.stopped_early = True
-            self.tell("stopped", f"No progress in {patience} epochs: stopped early.")
-            return True
-        return False
-
     def _replan(self) -> None:
-        text = self.budget.pace(self.state) if self.budget else None
-        if text is not None:
+        if self.budget and (text := self.budget.pace(self.state)) is not None:
             self.tell("replanned", text, total_steps=self.state.total_steps)
 
     def tell(self, name: str, text: str, **values: Any) -> None:
@@ -220,12 +173,17 @@ class Loop:
             return False
         raise failure from cause
 
-    def _lost(self) -> SteadygradError:
-        """The last update left no numbers: nothing to score or export."""
-        return SteadygradError(
-            f"The weights are no finite numbers after step {self.state.step}. Try a smaller --lr, "
-            f"some --warmup 0.1 or --clip-norm 1. {self._kept()}"
-        )
-
     def _kept(self) -> str:
         return f"The last good state is kept in {self.folder.path / 'checkpoint'}."
+
+
+def _go_on(folder: RunFolder) -> str:
+    return f"Go on with: steadygrad train --resume {shlex.quote(str(folder.path))}"
+
+
+def _lost(step: int, kept: str) -> SteadygradError:
+    """The last update left no numbers: nothing to score or export."""
+    return SteadygradError(
+        f"The weights are no finite numbers after step {step}. Try a smaller --lr, some "
+        f"--warmup 0.1 or --clip-norm 1. {kept}"
+    )

@@ -183,12 +183,7 @@ class Gradients:
         lines: list[ParameterSignals] = []
         self.updates += 1
         for tensor, before, line in self._samples:
-            now = flat(tensor)[:: max(1, tensor.numel() // UPDATE_SAMPLE)]
-            change, size = norms([now - before, before])
-            line.values["update_ratio"] = change / size if size else math.inf if change else 0.0
-            decoupled = line.values.pop("decoupled_decay", 0.0)
-            if decoupled and change:
-                line.values["decay_ratio"] = lr * decoupled * size / change
+            _measure_change(tensor, before, line, lr)
             lines.append(line)
         self._samples = []
         for group in optimizer.param_groups:
@@ -196,6 +191,15 @@ class Gradients:
                 state = self.state(tensor)
                 state.consumed, state.fresh, state.stale = tensor.grad is not None, False, False
         return lines
+
+
+def _measure_change(tensor: Tensor, before: Tensor, line: ParameterSignals, lr: float) -> None:
+    now = flat(tensor)[:: max(1, tensor.numel() // UPDATE_SAMPLE)]
+    change, size = norms([now - before, before])
+    line.values["update_ratio"] = change / size if size else math.inf if change else 0.0
+    decoupled = line.values.pop("decoupled_decay", 0.0)
+    if decoupled and change:
+        line.values["decay_ratio"] = lr * decoupled * size / change
 
 
 def _gone(tensor: Tensor, grad_norm: float | None, left: tuple[int, int]) -> bool:

@@ -101,8 +101,7 @@ class Monitor:
             self.uninstall()
 
     def _finish(self, exception: BaseException | None) -> None:
-        epoch = self.passes.end_evaluation()
-        if epoch is not None:
+        if (epoch := self.passes.end_evaluation()) is not None:
             self.sink(epoch)
         if self.window.watching:
             self.passes.flush_training()
@@ -130,8 +129,8 @@ class Monitor:
 
     def announce(self) -> None:
         """Tell the owner of an update that was counted; what it raises stops the script."""
-        news, self.rounds.news = self.rounds.news, None
-        if news is not None:
+        if (news := self.rounds.news) is not None:
+            self.rounds.news = None
             self.on_step(*news)
 
     def weights(self) -> list[Tensor]:
@@ -183,8 +182,8 @@ class Monitor:
             return
         self._facts_told = True
         sizes = [model["num_parameters"] for model in self.inventory.plain_models()]
-        device = next((str(t.device) for t in self.weights()), "cpu")
-        machine = {"device": device, "torch": torch.__version__, "threads": torch.get_num_threads()}
+        devices = {str(tensor.device) for tensor in self.weights()}
+        machine = {"device": ", ".join(sorted(devices)), "torch": torch.__version__}
         self.sink(Facts(num_parameters=sum(sizes), machine=machine))
 
 

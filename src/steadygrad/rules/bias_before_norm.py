@@ -53,11 +53,12 @@ def bias_before_norm(record: Record) -> Iterator[Finding]:
     if not names:
         return
     called = lines(found[0].where)
+    plural = "layers with a bias stand" if len(names) > 1 else "layer with a bias stands"
     yield Finding(
         rule="bias-before-norm",
         severity="note",
         step=graph.step,
-        saw=f"{len(names)} layers with a bias stand directly before a norm that subtracts the "
+        saw=f"{len(names)} {plural} directly before a norm that subtracts the "
         f"mean: {listed(names)}{f' (called in {called})' if called else ''}.",
         expected="No bias there: the norm has one.",
         fix="Build these layers with bias=False.",
