@@ -21,7 +21,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from side_by_side.tables import load, machine_lines, versions, write_section
+from side_by_side.tables import command, cpu_name, load, versions, write_section
 from watched.patterns import names
 
 HERE = Path(__file__).resolve().parent
@@ -47,7 +47,7 @@ class Told:
     named: bool = False
     skipped: bool = False
     why_not: str = ""
-    seconds_up: bool = False
+    crashed: bool = False
 
     @property
     def alarmed(self) -> bool:
@@ -76,7 +76,7 @@ def ask(peer: str, case: Case, seed: int, folder: Path) -> Told:
             line, cwd=place, env=environment, capture_output=True, timeout=PATIENCE
         )
     except subprocess.TimeoutExpired:
-        return Told(asked=False, why_not="time is up", seconds_up=True)
+        return Told(asked=False, why_not="time is up")
     if done.returncode == SKIPPED:
         return Told(asked=False, skipped=True)
     if not report.exists():
@@ -84,7 +84,9 @@ def ask(peer: str, case: Case, seed: int, folder: Path) -> Told:
     found = json.loads(report.read_text(encoding="utf-8"))
     texts = [alarm["text"] for alarm in found["alarms"]]
     named = not case.healthy and any(names(rule, text) for rule in case.rules for text in texts)
-    return Told(found["asked"], texts, named, why_not=found["why_not"])
+    return Told(
+        found["asked"], texts, named, why_not=found["why_not"], crashed=bool(found["crash"])
+    )
 
 
 def ask_all(options: argparse.Namespace, cases: list[Case]) -> Table:
@@ -130,8 +132,8 @@ def summary(table: Table, cases: list[Case]) -> list[str]:
     healthy = [case.name for case in cases if case.healthy]
     lines = [
         "| tool | asked, of faulty scripts | any alarm | named the fault | "
-        "asked, of healthy scripts | false alarms on healthy scripts |",
-        "|---|--:|--:|--:|--:|--:|",
+        "asked, of healthy scripts | false alarms on healthy scripts | healthy scripts broken |",
+        "|---|--:|--:|--:|--:|--:|--:|",
     ]
     for tool, said in table.items():
         sick, well = ([said[n] for n in part if n in said] for part in (faulty, healthy))
@@ -141,7 +143,8 @@ def summary(table: Table, cases: list[Case]) -> list[str]:
             f"{share(sum(t.alarmed for t in sick), len(sick))} | "
             f"**{share(sum(t.named for t in sick), len(sick))}** | "
             f"{share(sum(t.asked for t in well), len(well))} | "
-            f"**{share(sum(t.alarmed for t in well), len(well))}** |"
+            f"**{share(sum(t.alarmed for t in well), len(well))}** | "
+            f"{sum(t.crashed for t in well)} |"
         )
     return lines
 
@@ -193,7 +196,7 @@ def main() -> None:
         for part in parts
         for case in (part[:: max(1, len(part) // 3)][:3] if options.quick else part)
     ]
-    machine = machine_lines(1, 0, range(options.jobs))
+    began = load()
     table = ask_all(options, cases)
     if options.out:
         written: dict[str, Any] = {
@@ -207,11 +210,11 @@ def main() -> None:
     lines = [
         "## Watching: other tools on the same corpus",
         "",
-        f"`{' '.join(['python benchmarks/peers_on_corpus.py', *sys.argv[1:]])}`",
+        f"`{command('python benchmarks/peers_on_corpus.py')}`",
         "",
-        *machine,
-        "- Peers: " + ", ".join(versions(list(PEERS))),
-        f"- Load average at the end: {load()}",
+        f"- CPU: {cpu_name()}; {options.jobs} scripts at a time, one thread each",
+        "- " + ", ".join(versions(["torch", *PEERS])),
+        f"- Load average: {began} at the start, {load()} at the end",
         "",
         *summary(table, cases),
         "",

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from side_by_side.tables import load, machine_lines, spread, versions, write_section
+from side_by_side.tables import command, load, machine_lines, spread, versions, write_section
 
 HERE = Path(__file__).resolve().parent
 PLAIN, WITH_PEER = HERE / "watched" / "plain.py", HERE / "watched" / "with_peer.py"
@@ -230,7 +230,7 @@ def main() -> None:
     lines = [
         "## Watching: what it costs",
         "",
-        f"`{' '.join(['python benchmarks/watching.py', *sys.argv[1:]])}`",
+        f"`{command('python benchmarks/watching.py')}`",
         "",
         *machine,
         "- Peers: " + (", ".join(versions(PEER_PACKAGES)) or "none installed"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import statistics
+import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -117,6 +118,11 @@ def spread(values: Sequence[float], how: str) -> str:
     if len(values) == 1:
         return middle
     return f"{middle} ({format(min(values), how)}–{format(max(values), how)})"
+
+
+def command(name: str) -> str:
+    """The command as typed, without places on this machine."""
+    return " ".join([name, *("FILE" if Path(a).is_absolute() else a for a in sys.argv[1:])])
 
 
 def write_section(path: Path, name: str, text: str) -> None:
