@@ -65,7 +65,9 @@ def searched(folder, objective, *, space=SPACE, runs=8.0, seed=0, place=None, gr
     folder = Path(folder)
     plan = make_plan(objective.full, runs, noisy=objective.noisy, seed=seed)
     study = Study(place or str(folder / "study.journal"), "search", grace_seconds=grace)
-    plan, space = study.begin(plan, space, sobol_points(space, plan.starts, seed), {"data": "x"})
+    plan, space = study.begin(
+        plan, space, sobol_points(space, plan.starts, seed), {"space": str(space)}
+    )
     budget = Budget(parts=runs * objective.full)
     worker = Worker(study, objective, space, plan, budget, folder, Deaf())
     worker.run()

@@ -18,6 +18,7 @@ from steadygrad.report.markup import visible
 
 COMMANDS = {
     "train": "Train a classifier on labelled pictures.",
+    "search": "Find a recipe by itself, coarse to fine, and train it.",
     "check": "Go through the checklist before training: data, loss, signals, rate.",
     "watch": "Run your own training script and say what is wrong with it.",
     "audit": "List what is wrong with a set of pictures.",

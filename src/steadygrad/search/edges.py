@@ -31,7 +31,7 @@ class Edge:
     is_cliff: bool
     text: str
     wider: Parameter | None
-    """The range to go on with; None: a cliff, or nowhere to go."""
+    """The range to go on with; None: a cliff."""
 
 
 def find_edges(space: Space, tried: list[Tried], full: int) -> list[Edge]:
@@ -90,9 +90,8 @@ def _judge(
     if pull(fit, name, side) < SURE:
         return None
     wider = parameter.widened(side)
-    if wider is None:
-        text = f"{name}: the best trials lie at {end:g}, as far as it goes."
-        return Edge(parameter, side, False, text, None)
+    if wider is None:  # no dropout, no warm-up: an end by nature, nothing to say
+        return None
     new = wider.low if side == "low" else wider.high
     text = (
         f"{name}: the best trials lie at the {side} end of the range ({best:g} of "

@@ -41,10 +41,15 @@ Report = Loss | Look | Hopeless
 class Objective(Protocol):
     """Trains one trial at a time, in whole parts of a full-length run."""
 
-    full: int
-    """Parts of a full-length run."""
-    noisy: bool
-    """Whether another seed gives another value: only then are finalists repeated."""
+    @property
+    def full(self) -> int:
+        """Parts of a full-length run."""
+        ...
+
+    @property
+    def noisy(self) -> bool:
+        """Whether another seed gives another value: only then are finalists repeated."""
+        ...
 
     def train(
         self, fields: Mapping[str, Value], seed: int, stop: int, folder: Path

@@ -43,6 +43,8 @@ class Plan:
     seed: int
     runs: float
     """Full-length runs the budget was worth when the plan was made."""
+    epochs: int = 0
+    """Of a full-length run of real training."""
 
     @property
     def full(self) -> int:

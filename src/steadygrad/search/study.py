@@ -85,45 +85,57 @@ class Study:
     ) -> tuple[Plan, Space]:
         """Make the study, or join it where it is; the plan and the space it was begun with.
 
-        `about` (the data, the folds) must be the same for all; an InputError where it is not.
+        `about` (the data, the space asked for) must be the same for all; else an InputError.
         """
         with self._lock:
             try:
                 directions = [optuna.study.StudyDirection.MINIMIZE]
                 self._id = self._storage.create_new_study(directions, self.name)
             except optuna.exceptions.DuplicatedStudyError:
-                return self._join(space, about)
-            self._write("plan", plan.to_dict())
-            self._write("space", space.to_list())
-            self._write("about", about)
-            self._fill_in(plan, space, points)
-            self._write("ready", True)
-        return plan, space
+                pass
+            else:
+                self._write("about", about)
+                self._write("space", space.to_list())
+                self._write("points", points)
+                self._write("plan", plan.to_dict())
+                self._fill_in(plan, space, points)
+        joined = self.join(about)
+        assert joined is not None
+        return joined
 
-    def _join(self, space: Space, about: dict[str, Any]) -> tuple[Plan, Space]:
-        self._id = self._storage.get_study_id_from_name(self.name)
+    def join(self, about: dict[str, Any]) -> tuple[Plan, Space] | None:
+        """Join the study that is there; None: there is none."""
+        try:
+            self._id = self._storage.get_study_id_from_name(self.name)
+        except KeyError:
+            return None
         deadline = time.monotonic() + READY_SECONDS
-        while not self._attrs().get("ready") and time.monotonic() < deadline:
+        while "plan" not in self._attrs() and time.monotonic() < deadline:
             time.sleep(0.2)
         attrs = self._attrs()
-        if "about" not in attrs:
+        if "plan" not in attrs:
             raise InputError(
                 f"The study '{self.name}' is no search of Steadygrad, or its beginning was cut "
                 "off. Give another --out or --storage."
             )
-        for what, now in {**about, "space": space.to_list()}.items():
-            before = attrs["space"] if what == "space" else attrs["about"].get(what)
-            if json.loads(json.dumps(now)) != before:
+        for what, now in about.items():
+            if json.loads(json.dumps(now)) != attrs["about"].get(what):
                 raise InputError(
                     f"The study '{self.name}' was begun with another {what}. Repeat its command, "
                     "or begin another study with another --out."
                 )
-        return Plan.from_dict(attrs["plan"]), Space.from_list(attrs["space"])
+        plan, space = Plan.from_dict(attrs["plan"]), Space.from_list(attrs["space"])
+        while not self._attrs().get("ready"):
+            if time.monotonic() > deadline:  # whoever began it died meanwhile
+                self._fill_in(plan, space, attrs["points"])
+            time.sleep(0.2)
+        return plan, space
 
     def _fill_in(self, plan: Plan, space: Space, points: list[dict[str, Value]]) -> None:
-        for params in points:
+        for params in points[len(self._frozen()) :]:
             attrs = {"stage": "coarse", "target": plan.rungs[0], "seed": plan.seed}
             self._create(TrialState.WAITING, params, space, attrs)
+        self._write("ready", True)
 
     def ranges(self, space: Space) -> Space:
         """The space with the ranges widened so far."""

@@ -1,0 +1,107 @@
+"""What a search did, as text and as JSON: the stages, the ranges, the winner and how sure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from steadygrad.search.budget import parts_trained
+from steadygrad.search.effects import importance
+from steadygrad.search.space import Space, Value
+from steadygrad.search.stages import Plan
+from steadygrad.search.tried import LOST, WAITING, Tried
+from steadygrad.search.verdict import Verdict
+
+
+def account(
+    tried: list[Tried], plan: Plan, space: Space, verdict: Verdict, told: list[str]
+) -> dict[str, Any]:
+    """Everything a reader wants to know of a search, ready for JSON."""
+    matters = importance(space, tried, plan.full)
+    winner = verdict.winner
+    return {
+        "stages": _stages(tried, plan),
+        "ranges": [str(parameter) for parameter in space.parameters],
+        "decided": told,
+        "importance": matters.shares,
+        "of_no_matter": matters.of_no_matter,
+        "together": [list(pair) for pair in matters.together],
+        "winner": None if winner is None else winner.number,
+        "values": None if winner is None else space.fields(winner.params),
+        "verdict": verdict.text,
+        "ties": list(verdict.ties),
+        "seed_spread": verdict.seed_spread,
+        "full_runs": parts_trained(tried) / plan.full,
+        "trials": [_row(trial, plan) for trial in tried if trial.state != LOST],
+        "lost_and_continued": sum(trial.state == LOST for trial in tried),
+    }
+
+
+def _stages(tried: list[Tried], plan: Plan) -> list[str]:
+    found: list[str] = []
+    starts = [t for t in tried if t.stage in ("coarse", "halving") and t.state != LOST]
+    for rung, part in enumerate(plan.rungs):
+        reached = [trial for trial in starts if trial.parts >= part]
+        if not reached:
+            break
+        share = f"{part / plan.full:.0%} of a full run"
+        best = min(trial.curve[part] for trial in reached if part in trial.curve)
+        on = sum(t.parts > part for t in starts)
+        kept = f"; the best {on} went on" if rung < len(plan.rungs) - 1 and on else ""
+        name = "coarse" if rung == 0 else "halving"
+        found.append(
+            f"{name}: {len(reached)} trials to {share}, best validation error {best:.4g}{kept}"
+        )
+    for stage in ("fine", "finalists"):
+        mine = [t for t in tried if t.stage == stage and t.state != LOST and t.curve]
+        if mine:
+            best = min(trial.curve[trial.parts] for trial in mine)
+            found.append(f"{stage}: {len(mine)} runs, best validation error {best:.4g}")
+    return found
+
+
+def _row(trial: Tried, plan: Plan) -> dict[str, Any]:
+    reason = trial.reason
+    if trial.state == WAITING and not reason:
+        reason = f"ranked out after {trial.parts} of {plan.full} parts" if trial.parts else ""
+    return {
+        "number": trial.number,
+        "stage": trial.stage,
+        "state": "paused" if trial.state == WAITING else trial.state,
+        "reason": reason,
+        "values": trial.params,
+        "seed": trial.seed,
+        "curve": {str(part): value for part, value in trial.curve.items()},
+        "seconds": trial.seconds,
+    }
+
+
+def account_text(found: dict[str, Any]) -> str:
+    """The account for a person."""
+    lines = [f"  {stage}" for stage in found["stages"]]
+    ends = Counter(row["reason"].partition(",")[0].partition(" in mini-batch")[0]
+                   for row in found["trials"] if row["state"] == "ended")  # fmt: skip
+    lines += [f"  ended early: {reason} ({count})" for reason, count in ends.most_common()]
+    lines += [f"  {text}" for text in found["decided"]]
+    if found["importance"]:
+        shares = ", ".join(f"{name} {share:.0%}" for name, share in found["importance"].items())
+        lines.append(f"  what mattered: {shares}")
+    if found["of_no_matter"]:
+        lines.append(f"  of no matter here: {', '.join(found['of_no_matter'])}")
+    lines += [f"  {' and '.join(pair)} only make sense together" for pair in found["together"]]
+    lines.append(f"  {found['verdict']}")
+    if found["values"]:
+        lines.append(f"  its values: {values_text(found['values'])}")
+    return "\n".join(lines)
+
+
+def values_text(values: dict[str, Value]) -> str:
+    """Values in one line.
+
+    >>> values_text({"lr": 0.0123456, "optimizer": "adam"})
+    'lr 0.01235, optimizer adam'
+    """
+    return ", ".join(
+        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in values.items()
+    )

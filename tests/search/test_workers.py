@@ -1,0 +1,102 @@
+"""Several processes on one study, one of them killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from search_problems import SPACE, Valley, searched
+
+from steadygrad.search.stages import make_plan, sobol_points
+from steadygrad.search.study import Study
+from steadygrad.search.tried import LOST, RUNNING, WAITING
+from steadygrad.search.workers import Watchers, own_token, surely_dead
+
+WORKER = Path(__file__).with_name("search_worker.py")
+
+
+def started(folder, place, runs, slow):
+    command = [sys.executable, str(WORKER), str(folder), place, str(runs), str(slow)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(command, env=environment)
+
+
+def wait_until(condition, seconds=90.0):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("ending", ["journal", "db"])
+def test_after_kill_9_another_continues_and_nothing_is_run_twice(tmp_path, ending):
+    place = str(tmp_path / f"study.{ending}")
+    objective = Valley(tmp_path / "ledger")
+    doomed = started(tmp_path, place, 3, 0.05)
+    wait_until(lambda: len(objective.trained()) >= 30)
+    doomed.send_signal(signal.SIGKILL)
+    doomed.wait()
+    worker = searched(tmp_path, objective, runs=3, place=place)
+    tried = worker.study.trials()
+    assert not any(trial.state == RUNNING for trial in tried)
+    lost = [trial for trial in tried if trial.state == LOST]
+    assert len(lost) <= 1
+    counts = Counter(objective.trained())
+    # Between the line of the ledger and the file's rename a kill may cost the part in between.
+    assert sum(counts.values()) - len(counts) <= 1
+    whole = [trial for trial in tried if trial.state != LOST]
+    assert len([t for t in whole if t.stage in ("coarse", "halving")]) == 27
+    assert all(trial.parts >= 1 for trial in whole)
+
+
+def test_three_workers_share_one_study(tmp_path):
+    place = str(tmp_path / "study.journal")
+    workers = [started(tmp_path, place, 3, 0.02) for _ in range(3)]
+    assert [worker.wait(timeout=120) for worker in workers] == [0, 0, 0]
+    objective = Valley(tmp_path / "ledger")
+    assert set(Counter(objective.trained()).values()) == {1}
+    study = Study(place, "search")
+    study.join({"space": str(SPACE)})
+    tried = study.trials()
+    assert len([t for t in tried if t.stage in ("coarse", "halving")]) == 27
+    pids = {line.split()[2] for line in objective.ledger.read_text().splitlines()}
+    assert len(pids) == 3
+
+
+def test_a_silent_worker_elsewhere_is_given_up_after_the_grace_time():
+    watchers = Watchers(grace_seconds=0.1)
+    assert not watchers.is_stale(3, "other machine|1|2", 7)
+    time.sleep(0.15)
+    assert not watchers.is_stale(3, "other machine|1|2", 8)  # it beat meanwhile
+    time.sleep(0.15)
+    assert watchers.is_stale(3, "other machine|1|2", 8)
+    assert not surely_dead("other machine|1|2")
+    assert not surely_dead(own_token())
+
+
+def test_only_one_of_two_gets_a_trial(tmp_path):
+    plan = make_plan(27, 1, noisy=False, seed=0)
+    both = [Study(str(tmp_path / "study.journal"), "search") for _ in range(2)]
+    for study in both:
+        study.begin(plan, SPACE, sobol_points(SPACE, plan.starts, 0), {})
+    assert len(both[0].trials()) == plan.starts
+    first, second = (study.trials()[0] for study in both)
+    assert both[0].claim(first, 1, "coarse")
+    assert not both[1].claim(second, 1, "coarse")
+    both[0].leave(0, WAITING, None)
+    assert both[1].claim(both[1].trials()[0], 1, "coarse")
+    assert not both[0].claim(first, 1, "coarse")
+
+
+def test_a_repetition_is_started_once(tmp_path):
+    plan = make_plan(27, 1, noisy=False, seed=0)
+    study = Study(str(tmp_path / "study.journal"), "search")
+    study.begin(plan, SPACE, sobol_points(SPACE, plan.starts, 0), {})
+    params = study.trials()[0].params
+    attrs = {"stage": "finalists", "repetition": "0 seed 1", "repeats": 0, "seed": 1}
+    assert study.start(params, SPACE, attrs, same="repetition") is not None
+    assert study.start(params, SPACE, attrs, same="repetition") is None
