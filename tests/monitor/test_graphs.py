@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from monitor.watched import names, operation, watch
+from steadygrad.monitor.statistics import sample
 from steadygrad.record import OUTSIDE, PARAMETER
 
 
@@ -228,3 +229,15 @@ def test_code_without_modules_has_batches_and_labels():
     assert batches[0].labels == [i % 4 for i in range(16)]
     assert batches[0].shape == [16, 8]
     assert batches[0].where.line == line_of(train_raw, "x @ w1")
+
+
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_a_sample_of_a_big_tensor_stands_for_all_of_it(memory_format):
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(64, 32, 16, 16, generator=generator)
+    x[:, :, 0] = x[:, :, -1] = x[..., 0] = x[..., -1] = 0  # as behind padding
+    x = x.to(memory_format=memory_format)
+    small = sample(x)
+    assert small.numel() < x.numel() / 8
+    assert small.shape[:2] == x.shape[:2]
+    assert float(small.std()) == pytest.approx(float(x.std()), rel=0.1)

@@ -55,7 +55,7 @@ def measure(images: Tensor, batch: Batch, pending: Pending) -> None:
         return
     numbers = describe(images, batch.inputs, pending)
     if images.dim() in (3, 4) and images.shape[1] <= 16:
-        dims = [0, *range(2, images.dim())]
+        dims = [0, *range(2, numbers.dim())]
         var, mean = torch.var_mean(numbers, dim=dims, correction=0)
         batch.channel_means = mean.tolist()
         batch.channel_stds = var.sqrt().tolist()

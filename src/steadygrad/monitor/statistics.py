@@ -55,10 +55,11 @@ def sample(tensor: Tensor) -> Tensor:
     if tensor.numel() <= SAMPLE:
         return tensor
     if tensor.dim() >= 4:
-        stride = math.ceil(math.sqrt(tensor.numel() / SAMPLE))
-        rows, columns = (min(stride, size) for size in tensor.shape[-2:])
-        # From the middle of the first stride: the border is padded and no fair sample.
-        tensor = tensor[..., rows // 2 :: rows, columns // 2 :: columns]
+        stride, width = math.ceil(tensor.numel() / SAMPLE), tensor.shape[-1]
+        while math.gcd(stride, width) > 1:  # else it would meet the same columns in every row
+            stride += 1
+        places = tensor.flatten(2)
+        tensor = places[..., :: min(stride, max(1, places.shape[-1] // 2))]
     elif tensor.dim() == 3:
         tensor = tensor[:, :: min(math.ceil(tensor.numel() / SAMPLE), tensor.shape[1])]
     if tensor.numel() > SAMPLE and tensor.dim() >= 2:
