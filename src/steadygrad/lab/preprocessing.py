@@ -250,8 +250,8 @@ def run(values: dict[str, Any]) -> Result:
     # Once for all: whitening 3072 numbers takes many seconds.
     fits = {name: Preprocess.fit(name, pictures.train) for name in PREPROCESS}
     rows = measure_kinds(fits, pictures, values)
-    kept = [count for count in KEPT if count < size]
-    made = {count: reconstructions(fits["pca"], pictures, count) for count in kept}
+    made = {count: reconstructions(fits["pca"], pictures, count) for count in KEPT if count < size}
+    shown = {count: restored for count, (restored, _, _) in made.items()}
     leak = measure_leak(pictures, values)
     best = max(rows, key=lambda row: row["test accuracy"])
     raw = next(row for row in rows if row["preprocessing"] == "none")
@@ -265,9 +265,7 @@ def run(values: dict[str, Any]) -> Result:
     )
     figures = {
         "kinds": draw_kinds(fits, pictures),
-        "spectrum": draw_spectrum(
-            fits["pca"], pictures, {count: shown for count, (shown, _, _) in made.items()}
-        ),
+        "spectrum": draw_spectrum(fits["pca"], pictures, shown),
         "covariances": draw_covariances(fits, pictures),
     }
     errors = {count: (error, expected) for count, (_, error, expected) in made.items()}
