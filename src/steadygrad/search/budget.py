@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 
 from steadygrad.search.tried import LOST, Tried
 
-RECENT = 12
-"""Trials whose speed is believed: a shared machine breathes, and wider networks are slower."""
+LONGEST = 5
+"""The longest trials tell the speed: beginning one costs time too, most of it in short ones."""
+BELIEVED = 3
+"""Parts of a trial from which on its speed is believed; before that, what was measured first is."""
 
 
 def parts_trained(tried: list[Tried]) -> int:
@@ -30,7 +32,9 @@ class Budget:
     seconds: float = math.inf
     """For this worker, from now on."""
     seconds_per_part: float = 0.0
-    """What is believed before any trial was timed."""
+    """As believed now; given: before any trial was timed."""
+    kept_parts: float = 0.0
+    """Kept back of the seconds: what trains the winner, at the speed found by then."""
     began: float = field(default_factory=time.monotonic)
 
     @property
@@ -41,23 +45,25 @@ class Budget:
     @property
     def seconds_left(self) -> float:
         """Until the deadline."""
-        return self.seconds - self.age
+        return self.seconds - self.age - self.kept_parts * self.seconds_per_part
 
     @property
     def is_over(self) -> bool:
         """Whether the deadline has passed: a running trial is then paused where it stands."""
         return self.seconds_left <= 0
 
-    def speed(self, tried: list[Tried]) -> float:
-        """Seconds a part takes, looks and saving included."""
-        timed = [t for t in tried if t.seconds > 0 and t.parts > 0][-RECENT:]
-        parts = sum(trial.parts for trial in timed)
-        return sum(t.seconds for t in timed) / parts if parts else self.seconds_per_part
+    def time_trials(self, tried: list[Tried]) -> None:
+        """Learn from the trials how long a part takes, looks and saving included."""
+        timed = [t for t in tried if t.seconds > 0 and t.parts >= BELIEVED]
+        timed = sorted(timed, key=lambda trial: -trial.parts)[:LONGEST]
+        if timed:
+            parts = sum(trial.parts for trial in timed)
+            self.seconds_per_part = sum(trial.seconds for trial in timed) / parts
 
     def parts_left(self, tried: list[Tried]) -> float:
         """What this worker may still train."""
+        self.time_trials(tried)
         left = self.parts - parts_trained(tried)
-        speed = self.speed(tried)
-        if math.isfinite(self.seconds):
-            left = min(left, self.seconds_left / speed if speed else self.seconds_left)
+        if math.isfinite(self.seconds) and self.seconds_per_part:
+            left = min(left, self.seconds_left / self.seconds_per_part)
         return max(0.0, left)

@@ -15,7 +15,9 @@ TOP = 3
 CLIFF = 0.5
 """Share of diverged trials in the decade next to the edge that makes it a cliff."""
 FEWEST_AT_CLIFF = 2
-SURE = 2.0
+WEIGHTY = 0.1
+"""Share a parameter has in what all explain, before its range is touched."""
+SURE = 2.5
 """t value of the slope across the edge. A parameter that does not matter has its best trial in an
 outer tenth one time in five: only where the error really falls towards the edge is it widened."""
 CLIFF_ADVICE = "Some --warmup, --clip-norm 1 or a smaller initialisation may move the cliff."
@@ -87,7 +89,8 @@ def _judge(
             f"of the {beside} trials next to {end:g} diverged. Not widened. {CLIFF_ADVICE}"
         )
         return Edge(parameter, side, True, text, None)
-    if pull(fit, name, side) < SURE:
+    share = fit.variances[name] / max(sum(fit.variances.values()), 1e-12)
+    if share < WEIGHTY or pull(fit, name, side) < SURE:
         return None
     wider = parameter.widened(side)
     if wider is None:  # no dropout, no warm-up: an end by nature, nothing to say

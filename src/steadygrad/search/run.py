@@ -29,7 +29,7 @@ from steadygrad.search.verdict import decide
 DEFAULT_SECONDS = 600.0
 RUNS_WANTED = 12
 """A full-length run is at most this share of the budget: the stages need so many."""
-RESERVE_SECONDS = 12.0
+RESERVE_SECONDS = 8.0
 """Export, proof and report of the winner's run ..."""
 RESERVE_RUNS = 1.15
 """... and its training, on a machine whose speed wanders."""
@@ -195,8 +195,8 @@ def _worker(wanted: Search, training: Training, heard: Listener, show: Show) -> 
     study, plan, space, part = _join(wanted, training)
     full = part * plan.full
     show.say(_plan_text(plan, space, full))
-    left = wanted.seconds - study.age - (time.time() - wanted.began)
-    budget = Budget(seconds=left - RESERVE_SECONDS - RESERVE_RUNS * full, seconds_per_part=part)
+    left = wanted.seconds - study.age - (time.time() - wanted.began) - RESERVE_SECONDS
+    budget = Budget(seconds=left, seconds_per_part=part, kept_parts=RESERVE_RUNS * plan.full)
     return Worker(study, training, space, plan, budget, wanted.folder, heard)
 
 

@@ -113,16 +113,17 @@ class Training:
             except Diverged as error:
                 yield Loss(error.loss if not math.isfinite(error.loss) else math.nan)
 
-    def _look(self, state: TrainingState, recipe: Recipe, part: int, folder: Path) -> Look:
-        """Save, then score the validation pictures."""
+    def _look(self, state: TrainingState, recipe: Recipe, part: int, folder: Path) -> Report:
+        """Save, then score the validation pictures; a loss that is no number is its end."""
         checkpoint.save(folder, state, {"part": part})
         low = state.progress < recipe.low_resolution
         classifier = state.classifier
         with averaged(state):
             scored = LowResolution(classifier) if low else classifier
             scores = evaluate(scored, self.images.val, precision=recipe.precision)
-        loss = scores.loss if math.isfinite(scores.loss) else 1e9
-        return Look(part, 1.0 - scores.accuracy, loss)
+        if not math.isfinite(scores.loss):
+            return Loss(scores.loss)
+        return Look(part, 1.0 - scores.accuracy, scores.loss)
 
     def _watched(self, state: TrainingState, recipe: Recipe, stack: ExitStack) -> Watched:
         record = Record()
