@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from steadygrad.record import Finding, Where
 from steadygrad.judging.ledger import Ledger, at_least, shown
+from steadygrad.record import Finding, Where
 
 
 def finding(rule="dead-relu", severity="error", step=3, line=7, **fields):

@@ -9,8 +9,8 @@ from torch import nn
 
 import steadygrad
 from steadygrad.errors import InputError, SteadygradError
-from steadygrad.record import Where
 from steadygrad.judging.ledger import shown
+from steadygrad.record import Where
 
 
 @pytest.fixture
