@@ -40,7 +40,7 @@ class Valley:
         level = 0.1 + 0.04 * sum(distance**2 for distance in away)
         level += self.noise * math.sin(1e4 * level + seed)
         for part in range(self.done(folder) + 1, stop + 1):
-            for batch in range(4):
+            for batch in range(8):
                 yield Loss(2.3 * 3.0**batch if fields["lr"] > self.cliff else 2.3 / part)
             time.sleep(self.slow)
             with open(self.ledger, "a") as file:

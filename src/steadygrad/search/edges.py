@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from steadygrad.search.effects import Fit, fit_effects, pull
@@ -55,9 +56,10 @@ def find_edges(space: Space, tried: list[Tried], full: int) -> list[Edge]:
     found: list[Edge] = []
     for parameter in space.parameters:
         for side in () if parameter.choices else ("low", "high"):
-            if _crowded(parameter, side, top):
-                edge = _judge(parameter, side, tried, top, fit)
-                found += [edge] if edge is not None else []
+            edge = _cliff(parameter, side, tried, top[0])
+            if edge is None and _crowded(parameter, side, top):
+                edge = _judge(parameter, side, top, fit)
+            found += [edge] if edge is not None else []
     return found
 
 
@@ -76,19 +78,9 @@ def _from_edge(parameter: Parameter, side: str, value: float | int | str) -> flo
     return place if side == "low" else 1.0 - place
 
 
-def _judge(
-    parameter: Parameter, side: str, tried: list[Tried], top: list[Tried], fit: Fit
-) -> Edge | None:
+def _judge(parameter: Parameter, side: str, top: list[Tried], fit: Fit) -> Edge | None:
     name = parameter.name
-    end = parameter.low if side == "low" else parameter.high
     best = next(t.params[name] for t in top if name in t.params)
-    diverged, beside = _beyond(parameter, side, tried)
-    if beside >= FEWEST_AT_CLIFF and diverged >= CLIFF * beside:
-        text = (
-            f"{name}: the best value, {best:g}, lies just short of a stability cliff: {diverged} "
-            f"of the {beside} trials next to {end:g} diverged. Not widened. {CLIFF_ADVICE}"
-        )
-        return Edge(parameter, side, True, text, None)
     share = fit.variances[name] / max(sum(fit.variances.values()), 1e-12)
     if share < WEIGHTY or pull(fit, name, side) < SURE:
         return None
@@ -104,21 +96,47 @@ def _judge(
     return Edge(parameter, side, False, text, wider)
 
 
-def _beyond(parameter: Parameter, side: str, tried: list[Tried]) -> tuple[int, int]:
-    """Diverged trials, and all trials, in the decade (the outer fifth, if linear) at that end."""
-    beside = [
-        trial
-        for trial in tried
-        if parameter.name in trial.params
-        and trial.state != LOST
-        and trial.repeats is None
-        and (trial.curve or trial.diverged)
-        and _in_last_decade(parameter, side, float(trial.params[parameter.name]))
+def _cliff(parameter: Parameter, side: str, tried: list[Tried], best: Tried) -> Edge | None:
+    """The best trial stands at a stability cliff: half of the next decade diverged.
+
+    That is the decade beyond the best, or the last one of the range where the best lies in it. Not
+    so where as many diverge elsewhere: then another parameter is to blame.
+    """
+    name = parameter.name
+    if name not in best.params:
+        return None
+    known = [
+        t
+        for t in tried
+        if name in t.params
+        and t.state != LOST
+        and t.repeats is None
+        and t.number != best.number
+        and (t.curve or t.diverged)
     ]
-    return sum(trial.diverged for trial in beside), len(beside)
+    beside = [t for t in known if _is_beside(parameter, side, t.params[name], best.params[name])]
+    elsewhere = [t for t in known if t not in beside]
+    diverged = sum(t.diverged for t in beside)
+    if diverged < FEWEST_AT_CLIFF or diverged < CLIFF * len(beside):
+        return None
+    if sum(t.diverged for t in elsewhere) >= CLIFF * diverged / len(beside) * len(elsewhere):
+        return None
+    text = (
+        f"{name}: the best value, {best.params[name]:.3g}, stands at a stability cliff: {diverged} "
+        f"of the {len(beside)} trials next to it on the {side} side diverged. Not widened. "
+        f"{CLIFF_ADVICE}"
+    )
+    return Edge(parameter, side, True, text, None)
 
 
-def _in_last_decade(parameter: Parameter, side: str, value: float) -> bool:
-    if not parameter.log:
-        return _from_edge(parameter, side, value) <= 2 * OUTER
-    return value <= 10 * parameter.low if side == "low" else value >= parameter.high / 10
+def _is_beside(
+    parameter: Parameter, side: str, value: float | int | str, best: float | int | str
+) -> bool:
+    """Whether a value lies within the decade (a fifth of a linear range) next to the best."""
+    reach = 2 * OUTER
+    if parameter.log:
+        reach = 1.0 / (math.log10(parameter.high) - math.log10(parameter.low))
+    place, top = parameter.position(value), parameter.position(best)
+    if side == "low":
+        place, top = 1.0 - place, 1.0 - top
+    return place >= min(top, 1.0 - reach) and place <= top + reach

@@ -125,7 +125,11 @@ class Worker:
         """Look at the edges before a model is asked; the space to ask it about."""
         space = self.study.ranges(self.space)
         for edge in find_edges(space, tried, self.plan.full):
-            if edge.text not in self.study.told():
+            told = self.study.told()
+            known = f"{edge.parameter.name}: the best value, "
+            if edge.is_cliff and any(text.startswith(known) for text in told):
+                continue
+            if edge.text not in told:
                 self.listener.decided(edge.text)
             self.study.widen(edge.wider or edge.parameter, edge.text)
         return self.study.ranges(self.space)
