@@ -33,7 +33,7 @@ class LeNet(nn.Module):
 class Experiment:
     def __init__(self, momentum=0.9, lr=0.02):
         self.net = LeNet()
-        self.optimizer = torch.optim.SGD(
+        self.optimizer = torch.optim.SGD(  # ALSO
             self.net.parameters(), lr=lr, momentum=momentum, weight_decay=5e-1  # FAULT
             # FIXED: self.net.parameters(), lr=lr, momentum=momentum, weight_decay=5e-4
         )  # fmt: skip
