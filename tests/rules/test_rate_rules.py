@@ -83,7 +83,13 @@ def test_a_net_that_recovers_from_its_birth_gets_a_warning():
 
 @pytest.mark.parametrize(
     ("ratio", "count", "severity"),
-    [(0.11, 40, "error"), (0.06, 40, None), (0.06, 120, "warning"), (0.04, 120, None)],
+    [
+        (0.11, 40, "warning"),
+        (0.11, 120, "error"),
+        (0.06, 40, None),
+        (0.06, 120, "warning"),
+        (0.04, 120, None),
+    ],
 )
 def test_large_updates_and_a_flat_loss(ratio, count, severity):
     findings = found(run(flat(count), [ratio] * 10), "lr-too-high")

@@ -185,6 +185,7 @@ def tensors_in(values: Any) -> list[Tensor]:
 def kept_dtype(tensor: Tensor) -> str:
     """A dtype's short name.
 
+    >>> import torch
     >>> kept_dtype(torch.zeros(1))
     'float32'
     """

@@ -33,6 +33,8 @@ RATIO_SUSPECT = 0.05
 RATIO_LARGE = 0.02
 """Under this no jump of the loss is the rate's fault: it is noise, or the data."""
 RATIO_WANTED = 0.01
+CERTAIN_STEPS = 100
+"""Steps at the loss of the start after which large updates are taken to be the reason."""
 JUMP = 3.0
 """Times the first loss. Healthy runs with 8 pictures a batch reach 1.7."""
 RISE = 1.5
@@ -140,7 +142,8 @@ def _late(curve: list[tuple[int, float]], ratio: float, start: float) -> _Story 
         return _Story("error", step, saw)
     saw = f"After {len(losses)} steps the loss is {now:.3g}, where it began ({losses[0]:.3g})."
     if ratio > RATIO_HIGH:
-        return _Story("error", step, saw)
+        # A fresh head on a frozen backbone looks so for a while.
+        return _Story("error" if len(losses) >= CERTAIN_STEPS else "warning", step, saw)
     if ratio > RATIO_SUSPECT and len(losses) >= FLAT_STEPS_SUSPECT:
         return _Story("warning", step, saw)
     return None
