@@ -31,13 +31,16 @@ def nearest(word: str, names: Iterable[str]) -> str | None:
     'relu'
     >>> nearest("zca", ["pca", "zca-whiten"])
     'zca-whiten'
+    >>> nearest("lent", ["resnet", "LeNet"])
+    'LeNet'
     """
-    names = list(names)
-    begun = [name for name in names if len(word) > 1 and name.startswith(word.lower())]
+    word = word.lower()
+    by_lower = {name.lower(): name for name in names}
+    begun = [name for name in by_lower if len(word) > 1 and name.startswith(word)]
     if begun:
-        return min(begun, key=len)
-    matches = difflib.get_close_matches(word.lower(), names, n=1, cutoff=0.5)
-    return matches[0] if matches else None
+        return by_lower[min(begun, key=len)]
+    matches = difflib.get_close_matches(word, by_lower, n=1, cutoff=0.5)
+    return by_lower[matches[0]] if matches else None
 
 
 def choose(kind: str, name: str, table: Mapping[str, T]) -> T:
