@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import linecache
 import shlex
 import time
 from pathlib import Path
@@ -22,6 +23,7 @@ from steadygrad.record import Finding
 from steadygrad.report.data import ConfusedPair, Picture, ReportData
 from steadygrad.report.html import write_report
 from steadygrad.report.picture import thumbnail
+from steadygrad.report.quotes import quotes
 from steadygrad.report.saved import save_report_data
 
 MISTAKES = 24
@@ -63,6 +65,7 @@ def finish(loop: Loop, *, started: float) -> dict[str, Any]:
     summary = _summary(loop, scores, parity, findings, seconds, chosen_step)
     show.stage("writing the report")
     data = _report_data(loop, scores, summary, seconds)
+    data.sources = quotes(findings, linecache.getline)
     save_report_data(folder.path / "report.json", data)
     write_report(folder.path / "report.html", data)
     folder.write_json("summary.json", summary)  # last: a run that has one is finished

@@ -26,20 +26,23 @@ MUCH_WAITING = 0.1
 
 def draw(data: ReportData) -> Html:
     """The run's time in parts, and the speed of training over its steps."""
+    # A recipe trains on pictures; somebody's script may be fed with anything.
+    things = "images" if data.resolved else "examples"
     parts = [part for part in time_parts(data.timings, data.record.steps) if part[2] > 0]
     drawn: list[Html] = []
     if parts:
-        drawn.append(_split(parts))
+        drawn.append(_split(parts, things))
     xs, ys = speed(data.record.steps)
     if xs:
-        series = [Series("images/s", xs, ys, tone="blue")]
-        chart = Chart("speed", "Images per second", series, "step", y_range=(0.0, None))
+        series = [Series(f"{things}/s", xs, ys, tone="blue")]
+        title = f"{things.capitalize()} per second"
+        chart = Chart("speed", title, series, "step", y_range=(0.0, None))
         chart = replace(chart, x_range=(0.0, xs[-1]))
         drawn.append(draw_chart(chart))
     return tag("div", *drawn, class_="grid") if drawn else Html("")
 
 
-def _split(parts: list[tuple[str, str, float]]) -> Html:
+def _split(parts: list[tuple[str, str, float]], things: str) -> Html:
     total = sum(seconds for _, _, seconds in parts)
     x, bars = 0.0, list[Html]()
     for key, label, seconds in parts:
@@ -67,19 +70,17 @@ def _split(parts: list[tuple[str, str, float]]) -> Html:
     ]
     heads = ["part", numeric_head("time"), numeric_head("share")]
     title = tag("h3", f"{duration(total)} in all")
-    words = tag("p", _words(parts), class_="note")
+    words = tag("p", _words(parts, things), class_="note")
     return tag("div", title, svg, table(heads, rows), words, class_="card")
 
 
-def _words(parts: list[tuple[str, str, float]]) -> str:
+def _words(parts: list[tuple[str, str, float]], things: str) -> str:
     seconds = {key: value for key, _, value in parts}
     training = seconds.get("waiting", 0.0) + seconds.get("computing", 0.0)
     if not training:
         return ""
     waited = seconds.get("waiting", 0.0) / training
+    said = f"Training waited for {things} {percent(waited)} of its time"
     if waited > MUCH_WAITING:
-        return (
-            f"Training waited for pictures {percent(waited)} of its time: a faster disk, smaller "
-            "pictures or cheaper augmentation would speed it up."
-        )
-    return f"Training waited for pictures {percent(waited)} of its time: feeding keeps up."
+        return f"{said}: faster reading, smaller inputs or cheaper augmentation would speed it up."
+    return f"{said}: feeding keeps up."
