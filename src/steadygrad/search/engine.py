@@ -68,10 +68,17 @@ class Worker:
     """Time not spent in training, so far."""
     trained_parts: int = 0
     """Parts this worker trained."""
+    age_before: float = 0.0
+    """Seconds the study had behind it when this worker joined."""
+
+    @property
+    def age(self) -> float:
+        """Seconds of work the study has behind it."""
+        return self.age_before + self.budget.age
 
     def run(self) -> None:
         """Work until the budget is spent or nothing is left to do."""
-        age = self.study.age
+        self.age_before = self.study.age
         while True:
             began = time.monotonic()
             trial, target = self._take()
@@ -81,7 +88,7 @@ class Worker:
             self.listener.begun(trial, target, trial.stage)
             self._train(trial, target)
             began = time.monotonic()
-            self.study.grow(age + self.budget.age)
+            self.study.grow(self.age)
             tried = self.study.trials()
             self.listener.left(tried[trial.number], tried, self.budget.parts_left(tried))
             self._mind(tried)
@@ -151,7 +158,8 @@ class Worker:
                 for report in reports:
                     if isinstance(report, Look):
                         last = report.value
-                        self.study.report(trial.number, report.part, report.value, report.loss)
+                        part, value, loss = report.part, report.value, report.loss
+                        self.study.report(trial.number, part, value, loss, self.age)
                     elif isinstance(report, Loss):
                         reason = guard.see(report.value) or ""
                         diverged = bool(reason)

@@ -193,4 +193,5 @@ def read_trial(frozen: FrozenTrial) -> Tried:
     """Optuna's trial as the stages see it."""
     known = {name: frozen.user_attrs[name] for name in ATTRIBUTES if name in frozen.user_attrs}
     curve = dict(sorted(frozen.intermediate_values.items()))
+    known["times"] = {int(part): age for part, age in frozen.user_attrs.get("times", {}).items()}
     return Tried(frozen.number, dict(frozen.params), STATES[frozen.state], curve, **known)

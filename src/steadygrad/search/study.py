@@ -88,11 +88,13 @@ class Study(SharedStudy):
             return None
         return read_trial(mine)
 
-    def report(self, number: int, part: int, value: float, loss: float) -> None:
-        """A part is done and scored."""
-        trial_id = self._frozen()[number]._trial_id
-        self._storage.set_trial_intermediate_value(trial_id, part, value)
-        self._storage.set_trial_user_attr(trial_id, "loss", loss)
+    def report(self, number: int, part: int, value: float, loss: float, age: float = 0.0) -> None:
+        """A part is done and scored, `age` seconds after the search began."""
+        frozen = self._frozen()[number]
+        self._storage.set_trial_intermediate_value(frozen._trial_id, part, value)
+        self._storage.set_trial_user_attr(frozen._trial_id, "loss", loss)
+        times = {**frozen.user_attrs.get("times", {}), str(part): round(age, 3)}
+        self._storage.set_trial_user_attr(frozen._trial_id, "times", times)
 
     def note(self, number: int, **attrs: Any) -> None:
         """Write down what else is known of a trial."""

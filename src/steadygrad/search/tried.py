@@ -33,6 +33,8 @@ class Tried:
     """The trial whose values are run again with another seed."""
     seconds: float = 0.0
     first_loss: float | None = None
+    times: dict[int, float] = field(default_factory=dict[int, float])
+    """Part → seconds of the search's age when it was scored."""
 
     @property
     def parts(self) -> int:
