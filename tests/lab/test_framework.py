@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from steadygrad.cli.lab import command
 from steadygrad.errors import InputError
-from steadygrad.lab import EXPERIMENTS, drawing
+from steadygrad.lab import EXPERIMENTS, SECONDS, drawing
 from steadygrad.lab.framework import (
     Experiment,
     Option,
@@ -25,6 +26,7 @@ from steadygrad.lab.framework import (
 from steadygrad.lab.gallery import Gallery
 from steadygrad.lab.pictures import load_pictures
 from steadygrad.lab.text import described
+from steadygrad.lab.verdicts import tables_of
 
 
 def toy(values):
@@ -48,6 +50,26 @@ TOY = Experiment(
     ),
     run=toy,
 )
+
+
+OTHER = dataclasses.replace(TOY, name="other", title="Another toy")
+
+
+def raising(values):
+    raise ZeroDivisionError(f"height {values['height']} <b>")
+
+
+BROKEN = dataclasses.replace(TOY, name="broken", title="A broken toy", run=raising)
+
+
+@pytest.fixture
+def three(monkeypatch):
+    table = {each.name: each for each in (BROKEN, TOY, OTHER)}
+    monkeypatch.setattr("steadygrad.cli.lab._experiments", lambda: table)
+
+
+def lab(*words):
+    return CliRunner().invoke(command, [str(word) for word in words], standalone_mode=False)
 
 
 @pytest.fixture
@@ -95,7 +117,7 @@ def test_a_nan_never_holds():
 
 def test_gallery_holds_every_experiment_with_its_figures(tmp_path):
     gallery = Gallery(tmp_path / "g")
-    gallery.add(run_experiment(TOY))
+    gallery.add(run_experiment(OTHER))
     gallery.add(run_experiment(TOY, {"height": 3.0}))
     page = gallery.page.read_text(encoding="utf-8")
     assert "1 of 2 verdicts hold" in page
@@ -185,3 +207,177 @@ def test_pictures_are_split_the_same_whatever_the_seed(monkeypatch):
 
 def test_numbers_are_read_with_commas_between():
     assert numbers("1e-3, 2") == (0.001, 2.0)
+
+
+def test_the_gallery_keeps_what_it_held_and_replaces_what_ran_again(tmp_path):
+    first = Gallery(tmp_path)
+    first.add(run_experiment(OTHER))
+    first.add(run_experiment(TOY))
+    (tmp_path / "results/torn.json").write_text('{"name": "torn"', encoding="utf-8")
+    second = Gallery(tmp_path, [TOY])
+    second.add(run_experiment(TOY, {"height": 3.0}))
+    page = second.page.read_text(encoding="utf-8")
+    assert "1 of 2 verdicts hold" in page
+    assert "Another toy" in page
+    assert "--height 3" in page
+    assert page.count('id="toy"') == 1
+    assert "torn" not in page
+
+
+def test_figures_of_an_earlier_run_go_when_it_runs_again(tmp_path):
+    gallery = Gallery(tmp_path)
+    before = run_experiment(TOY)
+    before.result.figures["second"] = before.result.figures["line"]
+    gallery.add(before)
+    assert (tmp_path / "figures/toy-second.svg").is_file()
+    gallery.add(run_experiment(TOY))
+    assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == [
+        "toy-line.png",
+        "toy-line.svg",
+    ]
+
+
+def test_the_page_names_what_is_still_to_come(tmp_path):
+    gallery = Gallery(tmp_path, [TOY, OTHER])
+    assert "Another toy (not run yet)" in gallery.page.read_text(encoding="utf-8")
+    gallery.add(run_experiment(TOY))
+    page = gallery.page.read_text(encoding="utf-8")
+    assert "A toy (not run yet)" not in page
+    assert "Another toy (not run yet)" in page
+
+
+def test_a_folder_that_is_somebody_elses_is_refused(tmp_path):
+    (tmp_path / "index.html").write_text("<p>My site</p>", encoding="utf-8")
+    with pytest.raises(InputError, match=r"no gallery of the lab"):
+        Gallery(tmp_path)
+    assert (tmp_path / "index.html").read_text(encoding="utf-8") == "<p>My site</p>"
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(InputError, match="can't be written"):
+        Gallery(tmp_path / "file")
+
+
+def test_a_folder_that_takes_no_files_is_refused_before_anything_runs(three, tmp_path, monkeypatch):
+    def full(path, text):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("steadygrad.lab.gallery.write_text", full)
+    done = lab("broken", "--out", tmp_path)
+    assert isinstance(done.exception, InputError)
+    assert "can't be written: Permission denied" in str(done.exception)
+
+
+def test_one_that_fails_is_marked_and_the_others_run(three, tmp_path):
+    done = lab("--all", "--out", tmp_path / "g", "--json", tmp_path / "out.json")
+    assert done.return_value == 1
+    assert "Failed: broken: ZeroDivisionError: height 1.0 <b> (test_framework.py, line" in (
+        done.output
+    )
+    assert "2 of 2 verdicts hold" in done.output
+    page = (tmp_path / "g/index.html").read_text(encoding="utf-8")
+    assert "1 of 3 experiments failed to run" in page
+    assert "ZeroDivisionError: height 1.0 &lt;b&gt;" in page
+    assert "Another toy" in page
+    rows = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))["experiments"]
+    assert [(row["name"], row["holds"]) for row in rows] == [
+        ("broken", False),
+        ("toy", True),
+        ("other", True),
+    ]
+
+
+def test_ctrl_c_keeps_what_is_done_and_resume_goes_on(three, tmp_path, monkeypatch):
+    calls = []
+
+    def interrupted(values):
+        calls.append("other")
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        return toy(values)
+
+    def counted(values):
+        calls.append("toy")
+        return toy(values)
+
+    table = {
+        "toy": TOY,
+        "other": dataclasses.replace(OTHER, run=interrupted),
+    }
+    monkeypatch.setattr("steadygrad.cli.lab._experiments", lambda: table)
+    done = lab("--all", "--out", tmp_path / "g", "--json", tmp_path / "out.json")
+    assert done.return_value == 130
+    assert "Interrupted in other, after 1 of 2 experiments" in done.output
+    found = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    assert found["interrupted"] == "other"
+    assert [row["name"] for row in found["experiments"]] == ["toy"]
+    page = (tmp_path / "g/index.html").read_text(encoding="utf-8")
+    assert 'id="toy"' in page
+    assert "Another toy (not run yet)" in page
+
+    table["toy"] = dataclasses.replace(TOY, run=counted)
+    done = lab("--all", "--out", tmp_path / "g", "--resume")
+    assert done.return_value == 0
+    assert calls == ["other", "other"]  # the toy was not run again
+    assert "2 of 2 verdicts hold" in done.output
+    assert "not run yet" not in (tmp_path / "g/index.html").read_text(encoding="utf-8")
+    lab("toy", "--height", "1.01", "--out", tmp_path / "g", "--resume")
+    assert calls[-1] == "toy"  # other values: not what the folder holds
+
+
+def test_names_may_be_cut_short_where_one_begins_so(three):
+    assert lab("to", "--height", "1.01").return_value == 0
+    assert "Did you mean 'toy'" in str(lab("oty").exception)
+
+
+def test_a_beginning_of_several_names_them(three, monkeypatch):
+    table = {"toy": TOY, "toys": dataclasses.replace(TOY, name="toys")}
+    monkeypatch.setattr("steadygrad.cli.lab._experiments", lambda: table)
+    assert "toy, toys" in str(lab("to").exception)
+    assert lab("toy").return_value == 0
+
+
+def test_an_options_value_is_no_name(three, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert lab("--out", "other", "toy", "--height", "1.01").return_value == 0
+    assert lab("toy", "--out=other", "--quick", "--kind", "bent").return_value == 0
+    assert (tmp_path / "other/index.html").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("toy", "other", "--height", "2"), "--height is an option of one experiment"),
+        (("--all", "--height", "2"), "--height is an option of one experiment"),
+        (("toy", "--seed", "-1"), "--seed is -1; expected 0 or more"),
+        (("toy", "--height", "nan"), "--height is nan; expected a finite number"),
+        (("--all", "toy"), "Both --all and a name"),
+        (("--resume", "toy"), "--resume was given without --out"),
+        (("--quick",), "No experiment was named"),
+    ],
+)
+def test_what_cannot_be_done_is_said_at_once(three, words, said):
+    done = lab(*words)
+    assert isinstance(done.exception, InputError)
+    assert said in str(done.exception)
+
+
+def test_a_bad_number_is_refused_by_its_options_bounds():
+    Option("rates", (0.1,), None, "Rates.", numbers, least=0.0).check((0.0, 2.0))
+    for option, value, said in (
+        (Option("depth", 3, None, "Depth.", int), 0, "--depth is 0; expected 1 or more"),
+        (Option("rates", (0.1,), None, "R.", numbers, least=0.0), (1.0, -1.0), "is 1,-1"),
+        (Option("rates", (0.1,), None, "R.", numbers), (), "--rates is empty"),
+        (Option("lr", 0.1, None, "R.", least=1e-9), float("inf"), "1e-09 or more"),
+    ):
+        with pytest.raises(InputError, match=said):
+            option.check(value)
+
+
+def test_rows_of_another_kind_make_another_table():
+    rows = [{"a": 1, "b": 2}, {"a": 1}, {"a": 1, "c": 3, "d": 4}, {"a": 2, "c": 3, "d": 4}]
+    assert [len(some) for some in tables_of(rows)] == [2, 2]
+
+
+def test_typical_times_are_of_experiments_that_exist():
+    known = {experiment.name for experiment in EXPERIMENTS}
+    assert set(SECONDS) <= known
+    assert all(0 < quick <= full for quick, full in SECONDS.values())

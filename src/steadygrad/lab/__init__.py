@@ -48,3 +48,16 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     transfer.EXPERIMENT,
 )
 """All of them, in the order of the lectures."""
+
+SECONDS: dict[str, tuple[float, float]] = {}
+"""Usual seconds of each, --quick and in full, on two cores: for the estimates only."""
+
+
+def usual_seconds(name: str, *, quick: bool) -> float:
+    """How long an experiment usually takes, 0 where nobody has measured.
+
+    >>> usual_seconds("a new one", quick=True)
+    0.0
+    """
+    fast, slow = SECONDS.get(name, (0.0, 0.0))
+    return fast if quick else slow

@@ -4,26 +4,40 @@ from __future__ import annotations
 
 import math
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
 from matplotlib.figure import Figure
 
-from steadygrad.errors import InputError
+from steadygrad.errors import InputError, SteadygradError
 from steadygrad.lab.drawing import style
+from steadygrad.lab.verdicts import Verdict, at_least, at_most, between, near, show
 
-
-@dataclass(frozen=True)
-class Verdict:
-    """One claim held against what was measured; `tolerance` says how far off, and why so far."""
-
-    text: str
-    holds: bool
-    measured: float | None
-    expected: str
-    tolerance: str = ""
+__all__ = [
+    "SEED",
+    "Broken",
+    "Experiment",
+    "Finished",
+    "Option",
+    "Result",
+    "Verdict",
+    "as_typed",
+    "at_least",
+    "at_most",
+    "attempt",
+    "between",
+    "names",
+    "near",
+    "numbers",
+    "options_of",
+    "run_experiment",
+    "show",
+    "values_for",
+]
 
 
 @dataclass
@@ -41,7 +55,8 @@ class Option:
     """One number of an experiment, `--name` on the command line (`num_steps` is `--num-steps`).
 
     `quick` is its value under --quick (None: the default serves). `kind` turns typed text into the
-    value; `choices` are the words it may be.
+    value; `choices` are the words it may be; `least` is the smallest number it may be (each of
+    them where there are several), 1 for a whole number unless it is given.
     """
 
     name: str
@@ -50,6 +65,31 @@ class Option:
     help: str
     kind: Callable[[str], Any] = float
     choices: tuple[str, ...] = ()
+    least: float | None = None
+
+    @property
+    def flag(self) -> str:
+        """What is typed before its value.
+
+        >>> Option("num_steps", 1, None, "Steps.", int).flag
+        '--num-steps'
+        """
+        return f"--{self.name.replace('_', '-')}"
+
+    def check(self, value: Any) -> None:
+        """Raise an InputError where the experiment could not run with this value."""
+        if self.choices and value not in self.choices:
+            raise InputError(
+                f"{self.flag} is '{value}'; expected one of {', '.join(self.choices)}."
+            )
+        least = 1 if self.least is None and self.kind is int else self.least
+        parts = value if isinstance(value, list | tuple) else (value,)
+        for number in (part for part in parts if isinstance(part, int | float)):
+            if not math.isfinite(number) or (least is not None and number < least):
+                wanted = "a finite number" if least is None else f"{least:g} or more"
+                raise InputError(f"{self.flag} is {as_typed(value)}; expected {wanted}.")
+        if self.kind is numbers and not parts:
+            raise InputError(f"{self.flag} is empty; expected numbers with commas between.")
 
 
 @dataclass(frozen=True)
@@ -64,6 +104,11 @@ class Experiment:
     options: tuple[Option, ...]
     run: Callable[[dict[str, Any]], Result]
 
+    def about(self) -> dict[str, str]:
+        """All it says of itself, as JSON takes it."""
+        words = ("name", "title", "claim", "explanation", "source")
+        return {word: getattr(self, word) for word in words}
+
 
 @dataclass
 class Finished:
@@ -73,6 +118,7 @@ class Finished:
     values: dict[str, Any]
     result: Result
     seconds: float
+    quick: bool = False
     failed: list[Verdict] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -81,17 +127,45 @@ class Finished:
     def to_dict(self) -> dict[str, Any]:
         """Everything but the figures, as JSON takes it."""
         return {
-            "name": self.experiment.name,
-            "title": self.experiment.title,
-            "claim": self.experiment.claim,
-            "source": self.experiment.source,
-            "values": plain(self.values),
+            **_run_with(self),
             "holds": not self.failed,
             "verdicts": [plain(verdict.__dict__) for verdict in self.result.verdicts],
             "text": self.result.text,
             "numbers": plain(self.result.numbers),
-            "seconds": self.seconds,
         }
+
+
+@dataclass
+class Broken:
+    """An experiment that raised an error instead of giving a result."""
+
+    experiment: Experiment
+    values: dict[str, Any]
+    cause: Exception
+    seconds: float
+    quick: bool = False
+
+    @property
+    def error(self) -> str:
+        """What went wrong, and where."""
+        if isinstance(self.cause, SteadygradError):
+            return str(self.cause)
+        place = traceback.extract_tb(self.cause.__traceback__)[-1]
+        where = f"{Path(place.filename).name}, line {place.lineno}"
+        return f"{type(self.cause).__name__}: {self.cause} ({where})"
+
+    def to_dict(self) -> dict[str, Any]:
+        """As that of one that finished, with `error` in place of what was found."""
+        return {**_run_with(self), "holds": False, "error": self.error, "verdicts": []}
+
+
+def _run_with(run: Finished | Broken) -> dict[str, Any]:
+    return {
+        **run.experiment.about(),
+        "values": plain(run.values),
+        "command": command_line(run),
+        "seconds": run.seconds,
+    }
 
 
 def plain(value: Any) -> Any:
@@ -108,7 +182,7 @@ def plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else value
 
 
-SEED = Option("seed", 0, None, "Seed of all that is drawn at random.", int)
+SEED = Option("seed", 0, None, "Seed of all that is drawn at random.", int, least=0)
 """Every experiment has it."""
 
 
@@ -132,11 +206,7 @@ def values_for(
     for name, option in known.items():
         usual = option.quick if quick and option.quick is not None else option.default
         values[name] = given.get(name, usual)
-        if option.choices and values[name] not in option.choices:
-            raise InputError(
-                f"--{name.replace('_', '-')} is '{values[name]}'; expected one of "
-                f"{', '.join(option.choices)}."
-            )
+        option.check(values[name])
     return values
 
 
@@ -154,7 +224,46 @@ def run_experiment(
         result = experiment.run(dict(values))
     if not result.verdicts:
         raise ValueError(f"Experiment {experiment.name} gave no verdict; expected at least one.")
-    return Finished(experiment, values, result, time.perf_counter() - begun)
+    return Finished(experiment, values, result, time.perf_counter() - begun, quick)
+
+
+def attempt(
+    experiment: Experiment, given: Mapping[str, Any] | None = None, *, quick: bool = False
+) -> Finished | Broken:
+    """As `run_experiment`, but an error inside it becomes a `Broken`.
+
+    Memory that ran out and Ctrl-C go through: nothing after them would fare better.
+    """
+    values = values_for(experiment, given, quick=quick)
+    begun = time.perf_counter()
+    try:
+        return run_experiment(experiment, given, quick=quick)
+    except MemoryError:
+        raise
+    except Exception as error:
+        return Broken(experiment, values, error, time.perf_counter() - begun, quick)
+
+
+def command_line(run: Finished | Broken) -> str:
+    """What is typed to get this again."""
+    usual = values_for(run.experiment, quick=run.quick)
+    words = ["steadygrad", "lab", run.experiment.name, *(["--quick"] if run.quick else [])]
+    for option in options_of(run.experiment):
+        value = run.values[option.name]
+        if value != usual[option.name]:
+            words.append(f"{option.flag} {as_typed(value)}")
+    return " ".join(words)
+
+
+def as_typed(value: object) -> str:
+    """A value as it is typed behind its option.
+
+    >>> as_typed((0.1, 2.0))
+    '0.1,2'
+    """
+    if isinstance(value, tuple | list):
+        return ",".join(as_typed(part) for part in value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def numbers(text: str) -> tuple[float, ...]:
@@ -173,77 +282,3 @@ def names(text: str) -> tuple[str, ...]:
     ('relu', 'tanh')
     """
     return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-def near(
-    text: str,
-    measured: float,
-    expected: float,
-    *,
-    relative: float = 0.0,
-    absolute: float = 0.0,
-    why: str,
-) -> Verdict:
-    """Holds where `measured` is within the larger of the two tolerances of `expected`.
-
-    >>> near("a half", 0.51, 0.5, absolute=0.02, why="2 standard errors").holds
-    True
-    """
-    allowed = max(absolute, relative * abs(expected))
-    percent = relative > 0 and relative * abs(expected) >= absolute
-    size = f"±{show(100 * relative)} %" if percent else f"±{show(absolute)}"
-    holds = math.isfinite(measured) and abs(measured - expected) <= allowed
-    return Verdict(text, holds, float(measured), show(expected), f"{size}: {why}")
-
-
-def at_least(text: str, measured: float, bound: float, *, why: str = "") -> Verdict:
-    """Holds where `measured` is `bound` or more; a NaN never holds.
-
-    >>> at_least("learned", float("nan"), 0.9).holds
-    False
-    """
-    return Verdict(text, bool(measured >= bound), float(measured), f"≥ {show(bound)}", why)
-
-
-def at_most(text: str, measured: float, bound: float, *, why: str = "") -> Verdict:
-    """Holds where `measured` is `bound` or less; a NaN never holds.
-
-    >>> at_most("small", 0.1, 0.2).expected
-    '≤ 0.2'
-    """
-    return Verdict(text, bool(measured <= bound), float(measured), f"≤ {show(bound)}", why)
-
-
-def between(text: str, measured: float, low: float, high: float, *, why: str = "") -> Verdict:
-    """Holds where `measured` lies from `low` to `high`; a NaN never holds.
-
-    >>> between("of order 1", 0.4, 0.1, 10).holds
-    True
-    """
-    holds = bool(low <= measured <= high)
-    return Verdict(text, holds, float(measured), f"{show(low)} to {show(high)}", why)
-
-
-def show(value: object) -> str:
-    """A number as a table shows it: four significant digits.
-
-    >>> show(0.123456), show(1797), show(1.5e-7), show(True), show(float("nan")), show(None)
-    ('0.1235', '1797', '1.5e-07', 'yes', 'NaN', '')
-    """
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            return "NaN" if math.isnan(value) else ("∞" if value > 0 else "−∞")
-        text = f"{value:.4g}"
-        if "e+" in text and abs(value) < 1e7:
-            text = f"{value:.0f}"
-        return text
-    return str(value)
-
-
-def columns_of(rows: list[dict[str, Any]]) -> list[str]:
-    """The columns of a table in the order they first appear."""
-    return list(dict.fromkeys(name for row in rows for name in row))

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from steadygrad.lab.framework import Experiment, Finished, Verdict, columns_of, options_of, show
+from steadygrad.lab.framework import Broken, Experiment, Finished, as_typed, options_of
+from steadygrad.lab.verdicts import Verdict, columns_of, show, tables_of
 
 WIDTH = 100
 
 
-def listing(experiments: Sequence[Experiment]) -> str:
-    """One line per experiment: name and claim."""
+def listing(experiments: Sequence[Experiment], seconds: Mapping[str, str]) -> str:
+    """A paragraph per experiment: name and claim, and how long it takes where that is known."""
     width = max((len(experiment.name) for experiment in experiments), default=0)
     return "\n".join(
         textwrap.fill(
-            f"{experiment.name:<{width}}  {experiment.claim}",
+            f"{experiment.name:<{width}}  {experiment.claim} {seconds.get(experiment.name, '')}",
             WIDTH,
             subsequent_indent=" " * (width + 2),
         )
@@ -24,17 +25,22 @@ def listing(experiments: Sequence[Experiment]) -> str:
     )
 
 
-def described(finished: Finished) -> str:
+def described(run: Finished | Broken) -> str:
     """What one experiment gave."""
-    experiment, result = finished.experiment, finished.result
+    experiment = run.experiment
     parts = [
         experiment.title,
         _wrap(f"Claim: {experiment.claim}"),
-        "Run with " + ", ".join(_settings(finished)),
-        table(result.numbers),
+        _wrap("Run with " + ", ".join(_settings(run))),
+    ]
+    if isinstance(run, Broken):
+        return "\n\n".join([*parts, _wrap(f"✗ Failed: {run.error}")])
+    result = run.result
+    parts += [
+        *(table(rows) for rows in tables_of(result.numbers)),
         _wrap(result.text),
         "\n".join(verdict_line(verdict) for verdict in result.verdicts),
-        _wrap(f"Source: {experiment.source}") + f"\n{finished.seconds:.1f} s",
+        _wrap(f"Source: {experiment.source}") + f"\n{run.seconds:.1f} s",
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -73,23 +79,12 @@ def table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def _settings(finished: Finished) -> list[str]:
-    return [
-        f"--{option.name.replace('_', '-')} {as_typed(finished.values[option.name])}"
-        for option in options_of(finished.experiment)
-    ]
-
-
-def as_typed(value: object) -> str:
-    """A value as it is typed behind its option.
-
-    >>> as_typed((0.1, 2.0))
-    '0.1,2'
-    """
-    if isinstance(value, tuple | list):
-        return ",".join(as_typed(part) for part in value)
-    return f"{value:g}" if isinstance(value, float) else str(value)
+def _settings(run: Finished | Broken) -> list[str]:
+    typed = (
+        (option.flag, as_typed(run.values[option.name])) for option in options_of(run.experiment)
+    )
+    return [f"{flag} {value}" for flag, value in typed if value]
 
 
 def _wrap(text: str) -> str:
-    return textwrap.fill(" ".join(text.split()), WIDTH)
+    return textwrap.fill(" ".join(text.split()), WIDTH, break_on_hyphens=False)
