@@ -6,34 +6,93 @@ from collections import Counter
 from typing import Any
 
 from steadygrad.search.budget import parts_trained
+from steadygrad.search.edges import find_edges
 from steadygrad.search.effects import importance
-from steadygrad.search.space import Space, Value
+from steadygrad.search.space import Parameter, Space, Value
 from steadygrad.search.stages import Plan
 from steadygrad.search.tried import LOST, WAITING, Tried
 from steadygrad.search.verdict import Verdict
 
+OPEN_END = "The search ended before the range was widened: begin the next one further out."
+
 
 def account(
-    tried: list[Tried], plan: Plan, space: Space, verdict: Verdict, told: list[str]
+    tried: list[Tried], plan: Plan, spaces: tuple[Space, Space], verdict: Verdict, told: list[str]
 ) -> dict[str, Any]:
-    """Everything a reader wants to know of a search, ready for JSON."""
-    matters = importance(space, tried, plan.full)
+    """Everything a reader wants to know of a search, ready for JSON.
+
+    `spaces`: as asked for, and with the ranges widened since.
+    """
+    first, space = spaces
     winner = verdict.winner
     return {
         "stages": _stages(tried, plan),
+        "plan": plan.to_dict() | {"full": plan.full},
         "ranges": [str(parameter) for parameter in space.parameters],
+        "space": [_range(parameter, first) for parameter in space.parameters],
         "decided": told,
-        "importance": matters.shares,
-        "of_no_matter": matters.of_no_matter,
-        "together": [list(pair) for pair in matters.together],
+        "edges": _edges(space, tried, plan),
+        **_importance(space, tried, plan),
         "winner": None if winner is None else winner.number,
         "values": None if winner is None else space.fields(winner.params),
-        "verdict": verdict.text,
-        "ties": list(verdict.ties),
-        "seed_spread": verdict.seed_spread,
+        **_verdict(verdict),
         "full_runs": parts_trained(tried) / plan.full,
         "trials": [_row(trial, plan) for trial in tried if trial.state != LOST],
         "lost_and_continued": sum(trial.state == LOST for trial in tried),
+    }
+
+
+def _range(parameter: Parameter, first: Space) -> dict[str, Any]:
+    """A parameter as it was searched last, with the ends it began with."""
+    before = first[parameter.name]
+    return {
+        "name": parameter.name,
+        "low": parameter.low,
+        "high": parameter.high,
+        "first_low": before.low,
+        "first_high": before.high,
+        "log": parameter.log,
+        "whole": parameter.whole,
+        "choices": list(parameter.choices),
+        "when": None if parameter.when is None else list(parameter.when),
+    }
+
+
+def _edges(space: Space, tried: list[Tried], plan: Plan) -> list[dict[str, Any]]:
+    """Cliffs, and ends where the error still fell when the search was over."""
+    return [
+        {
+            "parameter": edge.parameter.name,
+            "side": edge.side,
+            "kind": "cliff" if edge.is_cliff else "open",
+            "text": edge.text if edge.is_cliff else f"{edge.why}. {OPEN_END}",
+        }
+        for edge in find_edges(space, tried, plan.full)
+    ]
+
+
+def _importance(space: Space, tried: list[Tried], plan: Plan) -> dict[str, Any]:
+    matters = importance(space, tried, plan.full)
+    return {
+        "importance": matters.shares,
+        "importance_ends": {name: list(ends) for name, ends in matters.ends.items()},
+        "explained": matters.explained,
+        "of_no_matter": matters.of_no_matter,
+        "together": [list(pair) for pair in matters.together],
+    }
+
+
+def _verdict(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "verdict": verdict.text,
+        "ties": list(verdict.ties),
+        "finalists": [
+            {"number": one.trial.number, "values": list(one.values), "mean": one.mean}
+            for one in verdict.finalists
+        ],
+        "seed_spread": verdict.seed_spread,
+        "band": verdict.band,
+        "band_from": verdict.band_from,
     }
 
 
@@ -71,7 +130,11 @@ def _row(trial: Tried, plan: Plan) -> dict[str, Any]:
         "reason": reason,
         "values": trial.params,
         "seed": trial.seed,
+        "repeats": trial.repeats,
+        "diverged": trial.diverged,
         "curve": {str(part): value for part, value in trial.curve.items()},
+        "times": {str(part): age for part, age in trial.times.items()},
+        "first_loss": trial.first_loss,
         "seconds": trial.seconds,
     }
 

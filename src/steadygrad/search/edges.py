@@ -33,6 +33,8 @@ class Edge:
     """low or high."""
     is_cliff: bool
     text: str
+    why: str
+    """The same without what was done about it."""
     wider: Parameter | None
     """The range to go on with; None: a cliff."""
 
@@ -88,12 +90,11 @@ def _judge(parameter: Parameter, side: str, top: list[Tried], fit: Fit) -> Edge 
     if wider is None:  # no dropout, no warm-up: an end by nature, nothing to say
         return None
     new = wider.low if side == "low" else wider.high
-    text = (
-        f"{name}: the best trials lie at the {side} end of the range ({best:g} of "
-        f"{parameter.low:g} to {parameter.high:g}), and the error still falls there: widened to "
-        f"{new:g}."
+    why = (
+        f"{name}: the best trials lie at the {side} end of the range ({best:.4g} of "
+        f"{parameter.low:g} to {parameter.high:g}), and the error still falls there"
     )
-    return Edge(parameter, side, False, text, wider)
+    return Edge(parameter, side, False, f"{why}: widened to {new:g}.", why, wider)
 
 
 def _cliff(parameter: Parameter, side: str, tried: list[Tried], best: Tried) -> Edge | None:
@@ -121,12 +122,11 @@ def _cliff(parameter: Parameter, side: str, tried: list[Tried], best: Tried) -> 
         return None
     if sum(t.diverged for t in elsewhere) >= CLIFF * diverged / len(beside) * len(elsewhere):
         return None
-    text = (
+    why = (
         f"{name}: the best value, {best.params[name]:.3g}, stands at a stability cliff: {diverged} "
-        f"of the {len(beside)} trials next to it on the {side} side diverged. Not widened. "
-        f"{CLIFF_ADVICE}"
+        f"of the {len(beside)} trials next to it on the {side} side diverged"
     )
-    return Edge(parameter, side, True, text, None)
+    return Edge(parameter, side, True, f"{why}. Not widened. {CLIFF_ADVICE}", why, None)
 
 
 def _is_beside(

@@ -7,7 +7,9 @@ choice. Ranks, because a diverged trial is only worse, not a hundred times worse
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from itertools import combinations
 
 import numpy as np
@@ -25,6 +27,11 @@ EXPLAINED = 0.3
 """Below this share of the ranks' variance the fit says nothing about importance."""
 SURE = 3.5
 """t value of an interaction: one of dozens tried."""
+RESAMPLED = 200
+LOW_END, HIGH_END = 5.0, 95.0
+"""Percentiles between which a share lies in RESAMPLED drawings of the trials, with putting back."""
+SURELY_WEAK = 0.25
+"""A share that could as well be this large is not called one of no matter: it is not known."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +46,10 @@ class Fit:
     """Share of the ranks' variance, corrected for the number of coefficients."""
     variances: dict[str, float]
     """Variance each parameter brings about over its whole range."""
+    matrix: np.ndarray
+    """A row a trial, a column a coefficient."""
+    ranks: np.ndarray
+    """What was fitted: 0 for the best trial to 1 for the worst."""
 
 
 def fit_effects(
@@ -70,24 +81,36 @@ def _solve(
     count, wide = matrix.shape
     if count < wide + SPARE:
         return None
-    inverse = np.linalg.inv(matrix.T @ matrix + RIDGE * np.eye(wide))
-    coefficients = inverse @ matrix.T @ ranks
+    coefficients, inverse = _least_squares(matrix, ranks)
     residual = float(((ranks - matrix @ coefficients) ** 2).sum()) / (count - wide)
     total = float(ranks.var(ddof=1))
-    variances: dict[str, float] = {}
+    variances = _variances(space, columns, coefficients)
+    explained = 1.0 - residual / total if total else 0.0
+    return Fit(columns, coefficients, residual * inverse, explained, variances, matrix, ranks)
+
+
+def _least_squares(matrix: np.ndarray, ranks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The coefficients, and the inverse that times the residual is their covariance."""
+    inverse = np.linalg.inv(matrix.T @ matrix + RIDGE * np.eye(matrix.shape[1]))
+    return inverse @ matrix.T @ ranks, inverse
+
+
+def _variances(
+    space: Space, columns: list[tuple[str, ...]], coefficients: np.ndarray
+) -> dict[str, float]:
+    found: dict[str, float] = {}
     for parameter in space.parameters:
         places = [place for place, names in enumerate(columns) if names == (parameter.name,)]
-        grid = np.stack(_columns(parameter, _grid(parameter)), axis=1)
-        variances[parameter.name] = float((grid @ coefficients[places]).var())
-    explained = 1.0 - residual / total if total else 0.0
-    return Fit(columns, coefficients, residual * inverse, explained, variances)
+        found[parameter.name] = float((_grid(parameter) @ coefficients[places]).var())
+    return found
 
 
-def _grid(parameter: Parameter) -> list[float | int | str | None]:
-    if parameter.choices:
-        return list(parameter.choices)
-    shares = np.linspace(0.0, 1.0, 21)
-    return [parameter.at(float(share)) for share in shares]
+@cache
+def _grid(parameter: Parameter) -> np.ndarray:
+    """The columns of values evenly over the whole range, or of every choice once."""
+    values: list[float | int | str | None] = list(parameter.choices)
+    values = values or [parameter.at(float(share)) for share in np.linspace(0.0, 1.0, 21)]
+    return np.stack(_columns(parameter, values), axis=1)
 
 
 def _columns(parameter: Parameter, values: list[float | int | str | None]) -> list[np.ndarray]:
@@ -130,15 +153,19 @@ class Importance:
     """Parameter → share of the variance the parameters explain."""
     of_no_matter: list[str]
     together: list[tuple[str, str]]
+    ends: dict[str, tuple[float, float]]
+    """Parameter → what its share may as well be, with other trials like these."""
+    explained: float | None
+    """Share of the differences between trials that the fit explains; None: too few trials."""
 
 
 def importance(space: Space, tried: list[Tried], full: int) -> Importance:
     """Which parameters matter, which don't, and which only make sense together."""
     fit = fit_effects(space, tried, full)
     if fit is None or fit.explained < EXPLAINED:
-        return Importance({}, [], [])
-    total = sum(fit.variances.values())
-    shares = {name: value / total for name, value in fit.variances.items()}
+        return Importance({}, [], [], {}, fit.explained if fit is not None else None)
+    shares = _shares(fit.variances)
+    ends = _ends(space, fit, shares)
     ranges = [p.name for p in space.parameters if not p.choices and p.when is None]
     together: list[tuple[str, str]] = []
     for pair in combinations(ranges, 2):
@@ -151,4 +178,26 @@ def importance(space: Space, tried: list[Tried], full: int) -> Importance:
     ordered = dict(sorted(shares.items(), key=lambda item: -item[1]))
     weak = [name for name, share in ordered.items() if share < MATTERS]
     partners = {name for pair in together for name in pair}
-    return Importance(ordered, [name for name in weak if name not in partners], together)
+    weak = [name for name in weak if name not in partners and ends[name][1] < SURELY_WEAK]
+    return Importance(ordered, weak, together, ends, fit.explained)
+
+
+def _shares(variances: Mapping[str, float]) -> dict[str, float]:
+    total = max(sum(variances.values()), 1e-12)
+    return {name: value / total for name, value in variances.items()}
+
+
+def _ends(space: Space, fit: Fit, shares: Mapping[str, float]) -> dict[str, tuple[float, float]]:
+    """Between which ends a share lies when other trials like these had been made."""
+    random = np.random.default_rng(0)
+    count = len(fit.ranks)
+    drawn: list[dict[str, float]] = []
+    for _ in range(RESAMPLED):
+        rows = random.integers(count, size=count)
+        coefficients, _ = _least_squares(fit.matrix[rows], fit.ranks[rows])
+        drawn.append(_shares(_variances(space, fit.columns, coefficients)))
+    found: dict[str, tuple[float, float]] = {}
+    for name, share in shares.items():
+        low, high = np.percentile([one[name] for one in drawn], (LOW_END, HIGH_END))
+        found[name] = (min(float(low), share), max(float(high), share))
+    return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,7 @@ from steadygrad.errors import InputError, SteadygradError
 from steadygrad.fit.job import Job, Show, Silent, with_absolute_paths
 from steadygrad.fit.prepare import load_pictures, use_machine
 from steadygrad.images.dataset import Images
-from steadygrad.record import Recipe, write_json
-from steadygrad.search.account import account
+from steadygrad.record import Recipe
 from steadygrad.search.budget import Budget
 from steadygrad.search.defaults import default_point, default_space
 from steadygrad.search.engine import Deaf, Listener, Worker
@@ -24,7 +24,7 @@ from steadygrad.search.space import Space, parse_space
 from steadygrad.search.stages import Plan, make_plan, sobol_points
 from steadygrad.search.study import Study
 from steadygrad.search.trial import LOOKS, Training, num_parts, seconds_per_epoch
-from steadygrad.search.verdict import decide
+from steadygrad.search.written import STUDY_NAME, account_of, write_account
 
 DEFAULT_SECONDS = 600.0
 RUNS_WANTED = 12
@@ -33,7 +33,6 @@ RESERVE_SECONDS = 8.0
 """Export, proof and report of the winner's run ..."""
 RESERVE_RUNS = 1.15
 """... and its training, on a machine whose speed wanders."""
-STUDY_NAME = "steadygrad-search"
 
 
 @dataclass(frozen=True)
@@ -75,6 +74,10 @@ def search(
     helpers = _helpers(wanted)
     try:
         worker.run()
+    except BaseException:
+        with suppress(Exception):  # what went wrong first is what has to be told
+            write_account(wanted.folder, _account(wanted, training, worker))
+        raise
     finally:
         for helper in helpers:
             helper.join()
@@ -202,13 +205,13 @@ def _worker(wanted: Search, training: Training, heard: Listener, show: Show) -> 
 
 def _conclude(wanted: Search, training: Training, worker: Worker, show: Show) -> dict[str, Any]:
     """Name the winner, train it to a full run folder, write the account down."""
-    tried = worker.study.trials()
-    verdict = decide(tried, worker.plan)
-    if verdict.winner is None:
-        raise SteadygradError(f"The search found nothing. {verdict.text} Give a longer --budget.")
-    space = worker.study.ranges(worker.space)
-    found = account(tried, worker.plan, space, verdict, worker.study.told())
-    recipe = training.recipe(space.fields(verdict.winner.params), wanted.asked.seed)
+    found = _account(wanted, training, worker)
+    write_account(wanted.folder, found)  # what follows may fail, and takes a while
+    if found["winner"] is None:
+        raise SteadygradError(
+            f"The search found nothing. {found['verdict']} Give a longer --budget."
+        )
+    recipe = training.recipe(found["values"], wanted.asked.seed)
     folder = wanted.folder / "winner"
     show.say("Training the winner to a full run; its test pictures are scored once, now.")
     if (folder / "recipe.json").exists():  # a search that was interrupted in its last stretch
@@ -216,9 +219,16 @@ def _conclude(wanted: Search, training: Training, worker: Worker, show: Show) ->
     else:
         job = Job(wanted.data, str(folder), True, wanted.data_root, wanted.allow_broken)
         summary = fit.run(job, recipe, show=show)
-    found |= {"folder": str(wanted.folder), "recipe": str(folder / "recipe.json")}
-    found["full_run"] = summary
+    found |= {"recipe": str(folder / "recipe.json"), "full_run": summary}
     found["overhead"] = worker.overhead_seconds / max(worker.budget.age, 1e-9)
     found["seconds"] = time.time() - wanted.began
-    write_json(wanted.folder / "search.json", found)
+    write_account(wanted.folder, found)
     return found
+
+
+def _account(wanted: Search, training: Training, worker: Worker) -> dict[str, Any]:
+    """What is known so far."""
+    pictures = len(training.images.val)
+    found = account_of(worker.study, worker.plan, worker.space, pictures)
+    found |= {"data": wanted.data, "folder": str(wanted.folder), "budget": wanted.seconds}
+    return found | {"jobs": wanted.jobs, "seconds": time.time() - wanted.began}

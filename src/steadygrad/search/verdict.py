@@ -1,4 +1,4 @@
-"""The finalists compared: means over seeds, how much a seed alone changes, and ties called ties."""
+"""The best runs compared: means over seeds, how much is noise, and ties called ties."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from steadygrad.search.tried import DONE, Tried, best_of, full_length
 
 BAND = 2.0
 """Standard errors two means must differ by to be called different."""
+NAMED = 3
+"""Ties named one by one; of more their number."""
 
 
 @dataclass(frozen=True)
@@ -32,27 +34,31 @@ class Verdict:
 
     winner: Tried | None
     finalists: tuple[Finalist, ...]
-    """The best mean first."""
+    """Those repeated with other seeds, the best mean first."""
     seed_spread: float | None
     """Standard deviation between seeds of one configuration; None: nothing was repeated."""
     ties: tuple[int, ...]
     """Trials the winner can't be told from."""
     text: str
+    band: float | None = None
+    """Half width of the noise around the winner's validation error: two standard errors."""
+    band_from: str = ""
+    """What the band was measured from: seeds, or pictures (how many there are to score on)."""
 
 
-def decide(tried: list[Tried], plan: Plan) -> Verdict:
-    """Choose among the finalists by the mean over their seeds."""
+def decide(tried: list[Tried], plan: Plan, pictures: int = 0) -> Verdict:
+    """Choose among the finalists by the mean over their seeds.
+
+    `pictures`: how many each error was scored on. Where nothing was repeated they alone say how far
+    two errors must be apart.
+    """
     best = best_of(tried)
     if best is None:
         return Verdict(None, (), None, (), "No trial came far enough to be scored.")
     finalists = [_finalist(trial, tried) for trial in full_length(tried)]
     repeated = [finalist for finalist in finalists if len(finalist.values) > 1]
     if plan.finalists < 2 or len(repeated) < 2:
-        text = (
-            f"Trial {best.number} is the best with a validation error of {best.value:.4g}. No "
-            "finalist was repeated with other seeds, so part of its lead may be luck."
-        )
-        return Verdict(best, (), None, (), text)
+        return _by_pictures(best, full_length(tried), plan, pictures)
     repeated.sort(key=lambda finalist: (finalist.mean, finalist.trial.number))
     freedom = sum(len(finalist.values) - 1 for finalist in repeated)
     squares = sum((v - f.mean) ** 2 for f in repeated for v in f.values)
@@ -70,7 +76,44 @@ def decide(tried: list[Tried], plan: Plan) -> Verdict:
         names = " and ".join(f"{tie.trial.number} ({tie.mean:.4g})" for tie in ties)
         text += f" It is a tie with trial {names}: the difference is within the noise."
     numbers = tuple(tie.trial.number for tie in ties)
-    return Verdict(first.trial, tuple(repeated), spread, numbers, text)
+    band = BAND * spread / math.sqrt(len(first.values))
+    return Verdict(first.trial, tuple(repeated), spread, numbers, text, band, "seeds")
+
+
+def _by_pictures(best: Tried, finished: list[Tried], plan: Plan, pictures: int) -> Verdict:
+    """Nothing was repeated: what the number of validation pictures leaves open."""
+    value = best.value or 0.0
+    text = f"Trial {best.number} is the best with a validation error of {value:.4g}"
+    if best.state != DONE:
+        text += f" after {best.parts / plan.full:.0%} of a full run: none reached the full length"
+    text += ". No finalist was repeated with other seeds, so part of its lead may be luck."
+    if not pictures:
+        return Verdict(best, (), None, (), text)
+    noise = _variance(value, pictures)
+    ties = [
+        other.number
+        for other in finished
+        if other.number != best.number
+        and (other.value or 0.0) - value
+        <= BAND * math.sqrt(noise + _variance(other.value or 0.0, pictures))
+    ]
+    if ties:
+        named = len(ties) <= NAMED
+        names = " and ".join(map(str, ties)) if named else f"{len(ties)} others"
+        text += (
+            f" It is a tie with {'trial ' if named else ''}{names}: {pictures:,} validation "
+            "pictures can't tell them apart."
+        )
+    return Verdict(best, (), None, tuple(ties), text, BAND * math.sqrt(noise), "pictures")
+
+
+def _variance(error: float, pictures: int) -> float:
+    """Of an error counted on so many pictures; two are added, or no error at all would be sure.
+
+    Source: Agresti and Coull, "Approximate is better than exact", 1998.
+    """
+    share = (error * pictures + 1) / (pictures + 2)
+    return share * (1 - share) / pictures
 
 
 def _finalist(trial: Tried, tried: list[Tried]) -> Finalist:

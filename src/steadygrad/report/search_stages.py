@@ -1,0 +1,154 @@
+"""The stages of a search: what each kept and why, and what became of the ranges."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import NamedTuple
+
+from steadygrad.report import reading
+from steadygrad.report.markup import Html, tag
+from steadygrad.report.search_data import Searched, Trial
+from steadygrad.report.sections.findings import icon
+from steadygrad.report.tables import bar, numeric, numeric_head, table
+from steadygrad.report.words import percent, plural
+
+
+class Stage(NamedTuple):
+    """One row of the table."""
+
+    name: str
+    trials: int
+    length: str
+    best: float | None
+    kept: str
+
+
+def draw(searched: Searched) -> Html:
+    """A row a stage, then every decision about a range."""
+    rows = stages(searched)
+    if not rows:
+        return Html("")
+    most = max(row.trials for row in rows)
+    cells = [
+        [
+            row.name,
+            numeric(row.trials, row.trials, bar(row.trials / most)),
+            row.length,
+            numeric(percent(row.best, 2)),
+            row.kept,
+        ]
+        for row in rows
+    ]
+    heads = [
+        "stage",
+        numeric_head("trials"),
+        "trained to",
+        numeric_head("best error"),
+        "what came of it",
+    ]
+    note = (
+        "Errors are shares of the validation pictures got wrong. Those of one row are of one "
+        "length and can be compared; the longer a trial is trained, the lower its error as a rule."
+    )
+    card = tag(
+        "div", table(heads, cells, class_="stages"), tag("p", note, class_="note"), class_="card"
+    )
+    return tag("div", tag("div", card, _early(searched)), _ranges(searched))
+
+
+def stages(searched: Searched) -> list[Stage]:
+    """What happened, stage by stage, counted from the trials."""
+    starts = [trial for trial in searched.trials if trial.stage in ("coarse", "halving")]
+    found: list[Stage] = []
+    before = 0.0
+    for place, part in enumerate(searched.rungs):
+        begun = [trial for trial in starts if trial.parts >= before or place == 0]
+        begun = begun if place == 0 else [trial for trial in begun if trial.parts > before]
+        if not begun or not starts:
+            break
+        scored = [dict(trial.curve)[part] for trial in begun if part in dict(trial.curve)]
+        on = sum(trial.parts > part for trial in begun)
+        name = "coarse" if place == 0 else "halving"
+        kept = _kept(begun, scored, on, last=part >= searched.full)
+        length = _length(searched.share(part))
+        found.append(Stage(name, len(begun), length, min(scored, default=None), kept))
+        before = part
+    for name, done in (("fine", "new points where the model expects the best error"),
+                       ("finalists", "the best values again, with other seeds")):  # fmt: skip
+        mine = [trial for trial in searched.trials if trial.stage == name]
+        values = [
+            trial.value
+            for trial in mine
+            if trial.value is not None and trial.parts >= searched.full
+        ]
+        if mine:
+            short = len(mine) - len(values)
+            left = f"; {plural(short, 'did', 'did')} not reach the full length" if short else ""
+            found.append(
+                Stage(name, len(mine), _length(1.0), min(values, default=None), done + left)
+            )
+    return found
+
+
+def _kept(begun: list[Trial], scored: list[float], on: int, *, last: bool) -> str:
+    lost = len(begun) - len(scored)
+    words: list[str] = []
+    if lost:
+        words.append(f"{plural(lost, 'trial')} did not come that far")
+    if not last:
+        words.append(
+            f"the best {on} went on from where they stood"
+            if on > 1
+            else "the best one went on from where it stood"
+            if on
+            else "none went on"
+        )
+    elif scored:
+        words.append(f"{plural(len(scored), 'trial')} reached the full length")
+    return "; ".join(words)
+
+
+def _length(share: float) -> str:
+    return "a full run" if share >= 1 else f"{percent(share, 0)} of a full run"
+
+
+def _early(searched: Searched) -> Html | None:
+    """Why trials were ended for good."""
+    ended = [trial for trial in searched.trials if trial.state == "ended"]
+    if not ended:
+        return None
+    kinds = Counter(
+        trial.reason.partition(",")[0].partition(" in mini-batch")[0] for trial in ended
+    )
+    rows = [tag("li", f"{plural(times, 'trial')}: {kind or 'no reason was written down'}")
+            for kind, times in kinds.most_common()]  # fmt: skip
+    words = "Ended at the mini-batch that showed going on to be lost time:"
+    return tag(
+        "div",
+        tag("h3", f"{plural(len(ended), 'trial')} ended early"),
+        tag("p", words),
+        tag("ul", *rows, class_="plain"),
+        class_="card",
+    )
+
+
+def _ranges(searched: Searched) -> Html | None:
+    """What was decided about the ranges, and what is left open."""
+    told = [str(text) for text in reading.rows(searched.found, "decided")]
+    rows = [("warning" if "cliff" in text else "note", text) for text in told]
+    for edge in reading.rows(searched.found, "edges"):
+        text = str(edge.get("text", ""))
+        start = text.partition(",")[0]
+        # A cliff told of while the search ran is told once, though its numbers changed since.
+        if not any(text == t or ("cliff" in t and t.startswith(start)) for t in told):
+            rows.append(("warning", text))
+    if not rows:
+        if not searched.parameters or all(parameter.choices for parameter in searched.parameters):
+            return None
+        words = (
+            "No range was changed: the best trials crowd no end of a range where the error still "
+            "falls."
+        )
+        rows.append(("good", words))
+    items = [tag("li", icon(kind), tag("div", tag("p", text))) for kind, text in rows]
+    return tag("div", tag("h3", "Ranges"), tag("ul", *items, class_="audit"), class_="card")

@@ -1,0 +1,59 @@
+"""What a search leaves in its folder: search.json, and report.html drawn from it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from steadygrad.errors import InputError
+from steadygrad.record import write_json
+from steadygrad.record.store import write_text
+from steadygrad.report.search_page import page
+from steadygrad.search.account import account
+from steadygrad.search.shared import SharedStudy
+from steadygrad.search.space import Space
+from steadygrad.search.stages import Plan
+from steadygrad.search.verdict import decide
+
+ACCOUNT, PAGE, JOURNAL = "search.json", "report.html", "study.journal"
+STUDY_NAME = "steadygrad-search"
+
+
+def account_of(study: SharedStudy, plan: Plan, space: Space, pictures: int = 0) -> dict[str, Any]:
+    """The account of a study as it stands; `pictures`: how many each error was scored on."""
+    tried = study.trials()
+    verdict = decide(tried, plan, pictures)
+    found = account(tried, plan, (space, study.ranges(space)), verdict, study.told())
+    return found | {"pictures": pictures, "age": study.age}
+
+
+def write_account(folder: str | Path, found: dict[str, Any]) -> None:
+    """Write search.json and report.html; what is there is replaced."""
+    write_json(Path(folder) / ACCOUNT, found)
+    write_text(Path(folder) / PAGE, page(found))
+
+
+def is_search(folder: str | Path) -> bool:
+    """Whether a folder is a search's."""
+    return any((Path(folder) / name).is_file() for name in (ACCOUNT, JOURNAL))
+
+
+def write_page(folder: str | Path) -> Path:
+    """Write a search's report.html again: from search.json, or from a study that was cut off."""
+    folder = Path(folder)
+    path = folder / ACCOUNT
+    if path.is_file():
+        try:
+            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except json.JSONDecodeError as error:
+            raise InputError(f"{path} is damaged: {error}.") from None
+        write_text(folder / PAGE, page(found))
+        return folder / PAGE
+    study = SharedStudy(str(folder / JOURNAL), STUDY_NAME)
+    joined = study.join({})
+    if joined is None:
+        raise InputError(f"{folder / JOURNAL} holds no search of Steadygrad.")
+    found = account_of(study, *joined)
+    write_account(folder, found | {"data": folder.resolve().name, "folder": str(folder)})
+    return folder / PAGE
