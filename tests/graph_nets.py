@@ -138,3 +138,63 @@ def nothing():
 class Constant(nn.Module):
     def forward(self, x):
         return x.detach()
+
+
+def plain(depth, draw=None, activation=nn.ReLU, width=64):
+    layers = [m for _ in range(depth) for m in (nn.Linear(width, width), activation())]
+    model = nn.Sequential(*layers, nn.Linear(width, 10))
+    for layer in model:
+        if draw is not None and isinstance(layer, nn.Linear):
+            draw(layer.weight)
+            nn.init.zeros_(layer.bias)
+    return model
+
+
+def convolutions(depth, norm, width=16):
+    layers, channels = [], 3
+    for _ in range(depth):
+        layers += [nn.Conv2d(channels, width, 3, padding=1), norm(width), nn.ReLU()]
+        channels = width
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, 10))
+
+
+class Residual(nn.Module):
+    """Blocks x + scale * branch(x), as with zero-started norms, layer scales and no norm at all."""
+
+    def __init__(self, scale, norm, depth=8, width=32, gain=1.0):
+        super().__init__()
+        self.stem, self.head = nn.Linear(width, width), nn.Linear(width, 10)
+        self.scale = nn.Parameter(torch.full((width,), float(scale)))
+        self.branches = nn.ModuleList()
+        for _ in range(depth):
+            inner, outer = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+            for layer in (inner, outer):
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+                layer.weight.data.mul_(gain)
+            self.branches.append(nn.Sequential(norm(width), inner, nn.ReLU(), outer))
+
+    def forward(self, x):
+        x = self.stem(x)
+        for branch in self.branches:
+            x = x + self.scale * branch(x)
+        return self.head(x)
+
+
+class SmallWords(Words):
+    """Of std 0.02 throughout, as GPT-2."""
+
+    def __init__(self):
+        super().__init__()
+        for module in self.modules():
+            if isinstance(module, nn.Linear | nn.Embedding):
+                nn.init.normal_(module.weight, std=0.02)
+
+
+class Gated(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embedding, self.head = nn.Embedding(50, 16), nn.Linear(32, 5)
+        self.memory = nn.LSTM(16, 32, batch_first=True)
+
+    def forward(self, words):
+        return self.head(self.memory(self.embedding(words))[0][:, -1])

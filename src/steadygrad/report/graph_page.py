@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from steadygrad.report.document import document
+from steadygrad.report.graph_box import Box
 from steadygrad.report.graph_picture import figure
-from steadygrad.report.graph_tree import Box
 from steadygrad.report.markup import tag
 from steadygrad.report.words import plural
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from steadygrad.record import Graph, LayerSignals, Parameter
+from steadygrad.report.graph_box import LEVEL_WORDS, Box
 from steadygrad.report.graph_layout import Placed, Plan, Size, place, plan
 from steadygrad.report.graph_shapes import (
     Curve,
@@ -18,7 +19,7 @@ from steadygrad.report.graph_shapes import (
     svg,
     text_width,
 )
-from steadygrad.report.graph_tree import LEVEL_WORDS, Box, tree
+from steadygrad.report.graph_tree import tree
 from steadygrad.report.graph_words import MARKS, flow, heading, lines, tip
 from steadygrad.report.markup import Html, data_script, tag, visible
 from steadygrad.report.words import plural, short_count

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from steadygrad.report.graph_tree import LEVEL_WORDS, Box
+from steadygrad.report.graph_box import LEVEL_WORDS, Box
 from steadygrad.report.graph_words import MARKS, flow, operation_words, short_number
 from steadygrad.report.markup import visible
 from steadygrad.report.words import count, plural, shorten

@@ -4,74 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
 
 from steadygrad.record import Graph, LayerSignals, Operation, Parameter
+from steadygrad.report.graph_box import Box, Leaf
 from steadygrad.report.graph_layout import IN, OUT
-
-GRADIENT_LIMITS = (1e-3, 1e-2, 1e1, 1e2)
-"""L2 norm of an output's gradient by that of the model's output: vanished, small, large, exploded.
-The outer two are those of the rules vanishing-gradient (its warning) and exploding-gradient."""
-SIGNAL_LIMITS = (1e-2, 1e-1, 1e1, 1e2)
-"""RMS of an output by that of the first one measured; the outer two are init-scale's."""
-BOUNDED = frozenset({"softmax", "log_softmax", "sigmoid", "hardsigmoid", "attention"})
-"""Operations that set the size of their output themselves: it says nothing about the signal."""
-VANISHED, EXPLODED, BROKEN = -2, 2, 3
-LEVEL_WORDS = {
-    -2: "vanishing",
-    -1: "small",
-    0: "steady",
-    1: "large",
-    2: "exploding",
-    3: "NaN or infinite",
-}
-
-
-@dataclass
-class Box:
-    """An operation, or a module with what runs in it."""
-
-    key: str
-    title: str
-    kind: str
-    """"input", "operation" or "module"."""
-    operation: str = ""
-    path: str = ""
-    """Dotted name of the module."""
-    shape: list[int] = field(default_factory=list[int])
-    """Of what comes out."""
-    parameters: int = 0
-    operations: int = 1
-    values: dict[str, float] = field(default_factory=dict[str, float])
-    """Signals of what comes out: see `record.LayerSignals`."""
-    signal_level: int = 0
-    """Key of LEVEL_WORDS: of a module the worst inside."""
-    gradient_level: int = 0
-    attributes: dict[str, Any] = field(default_factory=dict[str, Any])
-    line: str = ""
-    """The user's line, `model.py:12`."""
-    children: list[Box] = field(default_factory=list["Box"])
-    edges: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
-    """Between children by position, and IN and OUT."""
-    edge_levels: list[int] = field(default_factory=list[int])
-    """Level of what each edge carries."""
-    leaving: tuple[int, int] = (0, 0)
-    """Levels, signal and gradient, of what comes out."""
-
-    @property
-    def level(self) -> int:
-        """The worse of the two."""
-        return max(self.signal_level, self.gradient_level, key=abs)
-
-
-@dataclass
-class Leaf:
-    """An operation on its way into a box."""
-
-    box: Box
-    path: tuple[str, ...]
-    inputs: list[int]
+from steadygrad.report.graph_levels import rate
 
 
 def tree(
@@ -87,7 +24,8 @@ def tree(
     """
     values = {line.layer: line.values for line in signals if line.kind == graph.kind}
     leaves = _leaves(graph, values, _Counter(parameters), model)
-    _rate(graph, leaves)
+    keys = {f"o{index}" for index in graph.outputs}
+    rate(leaves, [place for place, leaf in enumerate(leaves) if leaf.box.key in keys])
     edges = [(s, t) for t, leaf in enumerate(leaves) for s in leaf.inputs]
     root = Box("g", model or "model", "module")
     _fill(root, list(range(len(leaves))), leaves, edges, 0)
@@ -146,7 +84,8 @@ def _leaves(
         position[index] = len(leaves)
         box = _operation_box(index, operation, values.get(operation.layer, {}))
         box.parameters = counter.take(operation, alone)
-        leaves.append(Leaf(box, path, list(dict.fromkeys(sources))))
+        weighted = operation.where.parameter is not None and not operation.name.endswith("_norm")
+        leaves.append(Leaf(box, path, list(dict.fromkeys(sources)), weighted))
     return leaves
 
 
@@ -186,50 +125,6 @@ def _operation_box(index: int, operation: Operation, values: dict[str, float]) -
         attributes=operation.attributes,
         line=line,
     )
-
-
-def _rate(graph: Graph, leaves: list[Leaf]) -> None:
-    """Give each operation its levels."""
-    by_key = {leaf.box.key: leaf.box for leaf in leaves}
-    ends = [by_key[f"o{index}"] for index in graph.outputs if f"o{index}" in by_key]
-    boxes = [leaf.box for leaf in leaves if leaf.box.kind == "operation"]
-    measured = [n for box in [*ends[::-1], *boxes[::-1]] if (n := gradient_norm(box)) is not None]
-    # Where the output has none (a loss that is already perfect), the last operation that has one.
-    end = next((n for n in measured if n > 0), None)
-    start = next((rms for box in boxes if (rms := box.values.get("rms"))), None)
-    for box in boxes:
-        if _broken(box.values):
-            box.signal_level = box.gradient_level = BROKEN
-        elif math.prod(box.shape) > 1:
-            box.gradient_level = level(gradient_norm(box), end, GRADIENT_LIMITS)
-            if box.operation not in BOUNDED:
-                box.signal_level = level(box.values.get("rms"), start, SIGNAL_LIMITS)
-        box.leaving = (box.signal_level, box.gradient_level)
-
-
-def gradient_norm(box: Box) -> float | None:
-    """L2 norm of the loss's gradient by the output, however many numbers share it."""
-    rms = box.values.get("grad_rms")
-    return None if rms is None else rms * math.sqrt(math.prod(box.shape))
-
-
-def level(value: float | None, reference: float | None, limits: Sequence[float]) -> int:
-    """-2 to 2: where a value stands beside its reference.
-
-    >>> [level(x, 1.0, GRADIENT_LIMITS) for x in (1e-4, 5e-3, 1.0, 50.0, 1e3)]
-    [-2, -1, 0, 1, 2]
-    """
-    if value is None or not reference or not math.isfinite(reference):
-        return 0
-    ratio = value / reference
-    low, small, large, high = limits
-    return (ratio > large) + (ratio > high) - (ratio < small) - (ratio < low)
-
-
-def _broken(values: dict[str, float]) -> bool:
-    if values.get("non_finite_fraction") or values.get("grad_non_finite"):
-        return True
-    return any(not math.isfinite(values.get(key, 0.0)) for key in ("rms", "grad_rms"))
 
 
 def _fill(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, cast
 
-from steadygrad.report.graph_tree import LEVEL_WORDS, Box
+from steadygrad.report.graph_box import LEVEL_WORDS, Box
 from steadygrad.report.markup import visible
 from steadygrad.report.words import plural, short_count, shorten
 
