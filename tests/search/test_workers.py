@@ -69,11 +69,23 @@ def test_three_workers_share_one_study(tmp_path):
 
 def test_a_silent_worker_elsewhere_is_given_up_after_the_grace_time():
     watchers = Watchers(grace_seconds=0.1)
-    assert not watchers.is_stale(3, "other machine|1|2", 7)
+
+    def is_stale(token, beat, asked=None):
+        return watchers.is_stale(3, token, beat, time.monotonic() if asked is None else asked)
+
+    assert not is_stale("other machine|1|2", 7)
     time.sleep(0.15)
-    assert not watchers.is_stale(3, "other machine|1|2", 8)  # it beat meanwhile
+    assert not is_stale("other machine|1|2", 8)  # it beat meanwhile
+    asked = time.monotonic()
     time.sleep(0.15)
-    assert watchers.is_stale(3, "other machine|1|2", 8)
+    assert not is_stale("other machine|1|2", 8, asked)  # read long ago: this worker was suspended
+    assert not is_stale("a third machine|1|2", 8)  # another's turn, though it counts the same
+    assert not is_stale("other machine|1|2", 8)
+    time.sleep(0.15)
+    watchers.forget_before(time.monotonic())  # the storage was away: nobody could be heard
+    assert not is_stale("other machine|1|2", 8)
+    time.sleep(0.15)
+    assert is_stale("other machine|1|2", 8)
     assert not surely_dead("other machine|1|2")
     assert not surely_dead(own_token())
 
@@ -97,6 +109,6 @@ def test_a_repetition_is_started_once(tmp_path):
     study = Study(str(tmp_path / "study.journal"), "search")
     study.begin(plan, SPACE, sobol_points(SPACE, plan.starts, 0), {})
     params = study.trials()[0].params
-    attrs = {"stage": "finalists", "repetition": "0 seed 1", "repeats": 0, "seed": 1}
-    assert study.start(params, SPACE, attrs, same="repetition") is not None
-    assert study.start(params, SPACE, attrs, same="repetition") is None
+    attrs = {"stage": "finalists", "repeats": 0, "seed": 1}
+    assert study.start(params, SPACE, attrs, only="0 seed 1") is not None
+    assert study.start(params, SPACE, attrs, only="0 seed 1") is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -19,8 +19,10 @@ from steadygrad.search.propose import propose
 from steadygrad.search.space import Space
 from steadygrad.search.stages import GoOn, Plan, Propose, Repeat, Work, next_work
 from steadygrad.search.study import Study
-from steadygrad.search.tried import DONE, ENDED, WAITING, Tried
+from steadygrad.search.tried import DONE, ENDED, RUNNING, WAITING, Tried
+from steadygrad.search.workers import Taken
 
+WAIT_SECONDS = 0.5
 HOPELESS_START = 5
 """So many trials that fail with an error before any is scored: it is not the values."""
 
@@ -86,7 +88,8 @@ class Worker:
             if trial is None:
                 return
             self.listener.begun(trial, target, trial.stage)
-            self._train(trial, target)
+            with suppress(Taken):  # silent for too long, a suspended machine say: it is another's
+                self._train(trial, target)
             began = time.monotonic()
             self.study.grow(self.age)
             tried = self.study.trials()
@@ -103,7 +106,10 @@ class Worker:
             tried = self.study.trials()
             work = next_work(tried, self.plan, self.budget.parts_left(tried))
             if work is None:
-                return None, 0
+                if not any(trial.state == RUNNING for trial in tried):
+                    return None, 0
+                time.sleep(WAIT_SECONDS)  # should the one who runs it die, it is taken up here
+                continue
             trial = self._get(work, tried)
             if trial is not None:
                 return trial, work.target if isinstance(work, GoOn) else self.plan.full
@@ -115,18 +121,19 @@ class Worker:
             return self.study.trials()[work.trial.number] if taken else None
         full = self.plan.full
         if isinstance(work, Repeat):
-            key = f"{work.trial.number} seed {work.seed}"
-            attrs = {"stage": "finalists", "target": full, "seed": work.seed, "repetition": key}
+            attrs = {"stage": "finalists", "target": full, "seed": work.seed}
             attrs["repeats"] = work.trial.number
+            only = f"{work.trial.number} seed {work.seed}"
             space = self.study.ranges(self.space)
             if not space.contains(work.trial.params):
                 space = self.space
-            return self.study.start(work.trial.params, space, attrs, same="repetition")
+            return self.study.start(work.trial.params, space, attrs, only=only)
         assert isinstance(work, Propose)
         space = self._widen(tried)
         params = propose(space, tried, full, self.plan.seed + 1000 + len(tried))
         attrs = {"stage": "fine", "target": full, "seed": self.plan.seed}
-        return self.study.start(params, space, attrs)
+        # Two workers that know the same propose the same: the second then asks again.
+        return self.study.start(params, space, attrs, only=f"proposal {len(tried)}")
 
     def _widen(self, tried: list[Tried]) -> Space:
         """Look at the edges before a model is asked; the space to ask it about."""
@@ -150,12 +157,15 @@ class Worker:
         before = self.objective.done(folder)
         last = trial.value
         fields = self.space.fields(trial.params)
+        heart = self.study.heart(trial.number)
         try:
             with (
-                self.study.heart(trial.number),
+                heart,
                 closing(self.objective.train(fields, trial.seed, target, folder)) as reports,
             ):
                 for report in reports:
+                    if heart.is_taken:
+                        raise Taken
                     if isinstance(report, Look):
                         last = report.value
                         part, value, loss = report.part, report.value, report.loss

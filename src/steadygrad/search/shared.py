@@ -5,18 +5,17 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import Any
 
 import optuna
-from filelock import FileLock
-from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from steadygrad import __version__
 from steadygrad.errors import InputError
 from steadygrad.search.space import Parameter, Space, Value
 from steadygrad.search.stages import Plan
+from steadygrad.search.storage import is_shared, open_storage
 from steadygrad.search.tried import DONE, ENDED, LOST, RUNNING, WAITING, Tried
 
 STATES = {
@@ -26,41 +25,16 @@ STATES = {
     TrialState.PRUNED: ENDED,
     TrialState.FAIL: LOST,
 }
-SQLITE_ENDINGS = (".db", ".sqlite", ".sqlite3")
 READY_SECONDS = 20.0
 """Whoever begins a study has written its first trials by then; else the next one fills in."""
+WAIT_SECONDS = 0.2
+ONLY = "only"
+"""The attribute that no two trials share: what a trial is, be it made by two workers at once."""
+VERSION = "steadygrad"
 
 
-def open_storage(place: str) -> tuple[BaseStorage, AbstractContextManager[Any]]:
-    """A storage, and a lock for what must not be done twice at once.
-
-    A file: SQLite by its ending, else Optuna's journal. A URL: any database Optuna takes, or
-    grpc://host:port for its proxy. Databases lock rows by themselves.
-    """
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    try:
-        if place.startswith("grpc://"):
-            host, _, port = place.removeprefix("grpc://").partition(":")
-            return optuna.storages.GrpcStorageProxy(host=host, port=int(port or 13000)), no_lock()
-        if "://" in place and not place.startswith("sqlite:"):
-            return RDBStorage(place), no_lock()
-        path = place.removeprefix("sqlite:///")
-        lock = FileLock(f"{path}.claims")
-        if place.startswith("sqlite:") or path.endswith(SQLITE_ENDINGS):
-            with lock:  # two that make the tables at once get in each other's way
-                kept = {"connect_args": {"timeout": 60}}
-                return RDBStorage(f"sqlite:///{path}", engine_kwargs=kept), lock
-        return JournalStorage(JournalFileBackend(path)), lock
-    except Exception as error:
-        raise InputError(
-            f"--storage '{place}' can't be used: {type(error).__name__}: {error}. Expected a file "
-            "(study.journal, study.db) or a database's URL whose driver is installed."
-        ) from error
-
-
-def no_lock() -> AbstractContextManager[Any]:
-    """Nothing to hold: the database does it."""
-    return nullcontext()
+LOCAL = ("threads", "device")
+"""What each machine may choose for itself: no reason to refuse a recipe."""
 
 
 class SharedStudy:
@@ -70,22 +44,26 @@ class SharedStudy:
         self._storage, self._lock = open_storage(place)
         self.name = name
         self._id = -1
+        self._ids: dict[int, int] = {}
 
     def begin(
         self, plan: Plan, space: Space, points: list[dict[str, Value]], about: dict[str, Any]
     ) -> tuple[Plan, Space]:
         """Make the study, or join it where it is; the plan and the space it was begun with.
 
-        `about` (the data, the space asked for) must be the same for all; else an InputError.
+        `about` (the data, the recipe, the space asked for) must be the same for all; else an
+        InputError.
         """
         with self._lock:
             try:
                 directions = [optuna.study.StudyDirection.MINIMIZE]
                 self._id = self._storage.create_new_study(directions, self.name)
+                is_begun = False
             except optuna.exceptions.DuplicatedStudyError:
-                pass
-            else:
-                self._write("about", about)
+                self._id = self._storage.get_study_id_from_name(self.name)
+                is_begun = self._is_begun()
+            if not is_begun:
+                self._write("about", {**about, VERSION: __version__})
                 self._write("space", space.to_list())
                 self._write("points", points)
                 self._write("plan", plan.to_dict())
@@ -95,37 +73,52 @@ class SharedStudy:
         return joined
 
     def join(self, about: dict[str, Any]) -> tuple[Plan, Space] | None:
-        """Join the study that is there; None: there is none."""
+        """Join the study that is there; None: there is none, or it was not begun to its end."""
         try:
             self._id = self._storage.get_study_id_from_name(self.name)
         except KeyError:
             return None
-        deadline = time.monotonic() + READY_SECONDS
-        while "plan" not in self._attrs() and time.monotonic() < deadline:
-            time.sleep(0.2)
-        attrs = self._attrs()
-        if "plan" not in attrs:
+        if not self._is_begun():
+            if not set(self._attrs()) - {"about", "space", "points"} and not self._frozen():
+                return None
             raise InputError(
-                f"The study '{self.name}' is no search of Steadygrad, or its beginning was cut "
-                "off. Give another --out or --storage."
+                f"The study '{self.name}' is no search of Steadygrad. Give another --out or "
+                "--storage."
             )
-        for what, now in about.items():
-            if json.loads(json.dumps(now)) != attrs["about"].get(what):
-                raise InputError(
-                    f"The study '{self.name}' was begun with another {what}. Repeat its command, "
-                    "or begin another study with another --out."
-                )
+        attrs = self._attrs()
+        if apart := differences(attrs["about"], {**about, VERSION: __version__}):
+            raise InputError(
+                f"The study '{self.name}' was begun with other settings: {'; '.join(apart)}. "
+                "Repeat its command, or begin another study with another --out or --storage."
+            )
         plan, space = Plan.from_dict(attrs["plan"]), Space.from_list(attrs["space"])
+        deadline = self._deadline()
         while not self._attrs().get("ready"):
             if time.monotonic() > deadline:  # whoever began it died meanwhile
-                self._fill_in(plan, space, attrs["points"])
-            time.sleep(0.2)
+                with self._lock:
+                    self._fill_in(plan, space, attrs["points"])
+            time.sleep(WAIT_SECONDS)
         return plan, space
 
+    def _is_begun(self) -> bool:
+        """Whether the study has its plan; where somebody may be about to write it, wait."""
+        deadline = self._deadline()
+        while True:
+            with self._lock:  # held by whoever begins it in a file
+                if "plan" in self._attrs():
+                    return True
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(WAIT_SECONDS)
+
+    def _deadline(self) -> float:
+        return time.monotonic() + (READY_SECONDS if is_shared(self._lock) else 0.0)
+
     def _fill_in(self, plan: Plan, space: Space, points: list[dict[str, Value]]) -> None:
-        for params in points[len(self._frozen()) :]:
+        for index in range(len(self._frozen()), len(points)):
             attrs = {"stage": "coarse", "target": plan.rungs[0], "seed": plan.seed}
-            self._create(TrialState.WAITING, params, space, attrs)
+            attrs[ONLY] = f"start {index}"
+            self._create(TrialState.WAITING, points[index], space, attrs)
         self._write("ready", True)
 
     def ranges(self, space: Space) -> Space:
@@ -158,8 +151,11 @@ class SharedStudy:
         self._write("age", max(age, self.age))
 
     def trials(self) -> list[Tried]:
-        """All trials so far."""
-        return [read_trial(trial) for trial in self._frozen()]
+        """All trials so far; of what two workers made at once, the second counts as lost."""
+        everyone = self._frozen()
+        spare = doubles(everyone)
+        tried = [read_trial(trial) for trial in everyone]
+        return [replace(t, state=LOST) if t.number in spare else t for t in tried]
 
     def _create(
         self, state: TrialState, params: Mapping[str, Value], space: Space, attrs: dict[str, Any]
@@ -170,11 +166,19 @@ class SharedStudy:
             distributions=space.distributions(params),
             user_attrs=attrs,
         )
-        trial_id = self._storage.create_new_trial(self._id, template)
+        return self._number_of(self._storage.create_new_trial(self._id, template))
+
+    def _number_of(self, trial_id: int) -> int:
         return self._storage.get_trial(trial_id).number
 
     def _frozen(self) -> list[FrozenTrial]:
         return self._storage.get_all_trials(self._id, deepcopy=False)
+
+    def _id_of(self, number: int) -> int:
+        """The storage's own number of a trial; it never changes."""
+        if number not in self._ids:
+            self._ids |= {trial.number: trial._trial_id for trial in self._frozen()}
+        return self._ids[number]
 
     def _attrs(self) -> dict[str, Any]:
         return self._storage.get_study_user_attrs(self._id)
@@ -187,6 +191,41 @@ ATTRIBUTES: tuple[str, ...] = (
     "stage", "target", "reason", "diverged", "flat", "loss", "seed", "repeats", "seconds",
     "first_loss",
 )  # fmt: skip
+
+
+def doubles(everyone: list[FrozenTrial]) -> set[int]:
+    """Numbers of the trials that another one came before with the same `only`."""
+    seen: set[str] = set()
+    found: set[int] = set()
+    for trial in everyone:
+        key = trial.user_attrs.get(ONLY)
+        if key in seen:
+            found.add(trial.number)
+        elif key:
+            seen.add(key)
+    return found
+
+
+def differences(there: dict[str, Any], here: dict[str, Any]) -> list[str]:
+    """What two workers of one study don't agree on, in words.
+
+    >>> differences({"space": "lr=1..2", "data": "a"}, {"space": "lr=1..3", "data": "a"})
+    ["space is 'lr=1..2' there, 'lr=1..3' here"]
+    """
+    here = json.loads(json.dumps(here))
+    told: list[str] = []
+    for what in here:
+        left, right = there.get(what), here[what]
+        if isinstance(left, dict) and isinstance(right, dict):
+            names = [n for n in {**left, **right} if n not in LOCAL]
+            told += [
+                f"{what} {name} is {left.get(name)!r} there, {right.get(name)!r} here"
+                for name in names
+                if left.get(name) != right.get(name)
+            ]
+        elif left != right:
+            told.append(f"{what} is {left!r} there, {right!r} here")
+    return told
 
 
 def read_trial(frozen: FrozenTrial) -> Tried:

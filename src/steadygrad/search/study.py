@@ -1,77 +1,102 @@
 """One worker's turns at the trials of a shared study.
 
 A paused trial is WAITING in it, so that taking one up (WAITING → RUNNING) is Optuna's own
-compare-and-set: one worker gets it. Whatever is created twice by two workers at once is noticed by
-the later of them, which withdraws its copy. Optuna's dashboard shows the study as any other.
+compare-and-set: one worker gets it. Whatever is made twice by two workers at once says so by its
+`only`, and the later one does not count. Optuna's dashboard shows the study as any other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import suppress
+import itertools
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from steadygrad.search.shared import STATES, SharedStudy, read_trial
+from steadygrad.search.shared import ONLY, STATES, SharedStudy, doubles, read_trial
 from steadygrad.search.space import Space, Value
 from steadygrad.search.tried import WAITING, Tried
-from steadygrad.search.workers import GRACE_SECONDS, Heart, Watchers, own_token
+from steadygrad.search.workers import (
+    BEAT_SECONDS,
+    GRACE_SECONDS,
+    Heart,
+    Taken,
+    Watchers,
+    own_token,
+)
 
 
 class Study(SharedStudy):
     """One search in its storage, as one worker sees it."""
 
-    def __init__(self, place: str, name: str, *, grace_seconds: float = GRACE_SECONDS) -> None:
+    def __init__(
+        self,
+        place: str,
+        name: str,
+        *,
+        grace_seconds: float = GRACE_SECONDS,
+        beat_seconds: float = BEAT_SECONDS,
+    ) -> None:
         super().__init__(place, name)
         self._token = own_token()
         self._watchers = Watchers(grace_seconds)
+        self._beat_seconds = beat_seconds
+        self._beats = itertools.count()
+        """Never begins anew: a worker's second turn at a trial is not taken for its first."""
 
     def claim(self, trial: Tried, target: int, stage: str) -> bool:
         """Take a waiting trial up; False where somebody else was faster."""
-        frozen = self._frozen()[trial.number]
-        with self._lock, suppress(optuna.exceptions.UpdateFinishedTrialError):
-            if self._storage.set_trial_state_values(frozen._trial_id, TrialState.RUNNING):
-                self.note(trial.number, owner=self._token, beat=0, target=target, stage=stage)
+        with self._lock, suppress(Taken):
+            if self._set(trial.number, TrialState.RUNNING):
+                mine = {"owner": self._token, "beat": next(self._beats)}
+                self.note(trial.number, **mine, target=target, stage=stage)
                 return True
         return False
 
     def start(
-        self, params: Mapping[str, Value], space: Space, attrs: dict[str, Any], *, same: str = ""
+        self, params: Mapping[str, Value], space: Space, attrs: dict[str, Any], *, only: str
     ) -> Tried | None:
         """A new trial that this worker runs now.
 
-        `same` names the attribute that no two trials may share; None where another has it already.
+        `only` says what it is: None where another worker has just made the same.
         """
-        mine = {**attrs, "owner": self._token, "beat": 0}
-        number = self._create(TrialState.RUNNING, params, space, mine)
-        frozen = self._frozen()
-        if same and any(trial.user_attrs.get(same) == attrs[same] for trial in frozen[:number]):
-            self.note(number, reason="another worker was faster", **{same: None})
-            self._storage.set_trial_state_values(frozen[number]._trial_id, TrialState.FAIL)
-            return None
-        return read_trial(frozen[number])
+        mine = {**attrs, ONLY: only, "owner": self._token, "beat": next(self._beats)}
+        return self._kept(self._create(TrialState.RUNNING, params, space, mine))
 
     def pick_up(self) -> Tried | None:
-        """Go on with the trial of a worker that died, as a new trial with all that is known."""
-        for frozen in self._frozen():
-            attrs = frozen.user_attrs
-            beat, token = attrs.get("beat"), str(attrs.get("owner", ""))
-            if frozen.state != TrialState.RUNNING or token == self._token:
-                continue
-            if not self._watchers.is_stale(frozen.number, token, beat):
-                continue
-            with self._lock, suppress(optuna.exceptions.UpdateFinishedTrialError):
-                self._storage.set_trial_state_values(frozen._trial_id, TrialState.FAIL)
-                return self._succeed(frozen)
+        """Go on with the trial of a worker that died, as a new trial with all that is known.
+
+        The old one is failed first: finished trials can't be written to, which keeps a worker off
+        that was only suspended. Whoever died between the two steps is stood in for as well.
+        """
+        asked = time.monotonic()
+        everyone = self._frozen()
+        self._watchers.forget_before(self._storage.away_at)
+        spare = doubles(everyone)
+        continued = {trial.user_attrs.get("continues") for trial in everyone}
+        for frozen in everyone:
+            is_lost = frozen.state == TrialState.FAIL
+            if not is_lost and self._is_abandoned(frozen, asked):
+                with self._lock, suppress(Taken):
+                    is_lost = self._set(frozen.number, TrialState.FAIL)
+            if is_lost and frozen.number not in spare | continued:
+                return self._succeed(frozen.number)
         return None
 
-    def _succeed(self, frozen: FrozenTrial) -> Tried | None:
-        attrs = {**frozen.user_attrs, "continues": frozen.number}
-        attrs.setdefault("folder", frozen.number)
-        attrs |= {"owner": self._token, "beat": 0}
+    def _is_abandoned(self, frozen: FrozenTrial, asked: float) -> bool:
+        token = str(frozen.user_attrs.get("owner", ""))
+        if frozen.state != TrialState.RUNNING or token == self._token:
+            return False
+        return self._watchers.is_stale(frozen.number, token, frozen.user_attrs.get("beat"), asked)
+
+    def _succeed(self, number: int) -> Tried | None:
+        frozen = self._frozen()[number]  # as it was when it could not be written to any more
+        attrs = {**frozen.user_attrs, "continues": number, ONLY: f"continues {number}"}
+        attrs |= {"owner": self._token, "beat": next(self._beats)}
         template = create_trial(
             state=TrialState.RUNNING,
             params=frozen.params,
@@ -79,46 +104,68 @@ class Study(SharedStudy):
             user_attrs=attrs,
             intermediate_values=frozen.intermediate_values,
         )
-        self._storage.create_new_trial(self._id, template)
+        return self._kept(self._number_of(self._storage.create_new_trial(self._id, template)))
+
+    def _kept(self, number: int) -> Tried | None:
+        """A trial just made, withdrawn (None) where another worker's is the same."""
         everyone = self._frozen()
-        same = [t for t in everyone if t.user_attrs.get("continues") == frozen.number]
-        mine = next(t for t in reversed(same) if t.user_attrs["owner"] == self._token)
-        if same[0].number != mine.number:
-            self._storage.set_trial_state_values(mine._trial_id, TrialState.FAIL)
-            return None
-        return read_trial(mine)
+        attrs = everyone[number].user_attrs
+        first = next(t for t in everyone if t.user_attrs.get(ONLY) == attrs[ONLY])
+        if first.number != number:
+            self.note(number, reason="another worker was faster")
+            self._set(number, TrialState.FAIL)
+        same = (first.user_attrs["owner"], first.user_attrs["beat"]) == (self._token, attrs["beat"])
+        return read_trial(first) if same else None  # same: asked twice, the first reply was lost
 
     def report(self, number: int, part: int, value: float, loss: float, age: float = 0.0) -> None:
         """A part is done and scored, `age` seconds after the search began."""
-        frozen = self._frozen()[number]
-        self._storage.set_trial_intermediate_value(frozen._trial_id, part, value)
-        self._storage.set_trial_user_attr(frozen._trial_id, "loss", loss)
-        times = {**frozen.user_attrs.get("times", {}), str(part): round(age, 3)}
-        self._storage.set_trial_user_attr(frozen._trial_id, "times", times)
+        trial_id = self._id_of(number)
+        times = self._storage.get_trial(trial_id).user_attrs.get("times", {})
+        with kept_from_others():
+            self._storage.set_trial_intermediate_value(trial_id, part, value)
+        self.note(number, loss=loss, times={**times, str(part): round(age, 3)})
 
     def note(self, number: int, **attrs: Any) -> None:
         """Write down what else is known of a trial."""
-        trial_id = self._frozen()[number]._trial_id
-        for name, value in attrs.items():
-            self._storage.set_trial_user_attr(trial_id, name, value)
+        with kept_from_others():
+            for name, value in attrs.items():
+                self._storage.set_trial_user_attr(self._id_of(number), name, value)
 
     def leave(self, number: int, state: str, value: float | None) -> None:
         """This worker's turn at a trial is over: paused, done or ended."""
-        trial_id = self._frozen()[number]._trial_id
+        if state == WAITING:  # a dead owner's name on it would have it taken from the next one
+            self.note(number, owner="", beat=next(self._beats))
         wanted = next(theirs for theirs, ours in STATES.items() if ours == state)
-        values = [value] if value is not None and state != WAITING else None
-        self._storage.set_trial_state_values(trial_id, wanted, values)
+        self._set(number, wanted, [value] if value is not None and state != WAITING else None)
+
+    def _set(self, number: int, state: TrialState, values: list[float] | None = None) -> bool:
+        with kept_from_others():
+            return self._storage.set_trial_state_values(self._id_of(number), state, values)
 
     def heart(self, number: int) -> Heart:
         """Shows the others that this worker lives, while entered."""
-        trial_id = self._frozen()[number]._trial_id
-
-        def beat(count: int) -> None:
-            self._storage.set_trial_user_attr(trial_id, "beat", count)
-
-        return Heart(beat)
+        return Heart(lambda: self.note(number, beat=next(self._beats)), self._beat_seconds)
 
     def folder(self, root: Path, trial: Tried) -> Path:
-        """Where a trial's checkpoint lies: a successor goes on in the folder of the first."""
-        attrs = self._frozen()[trial.number].user_attrs
-        return root / f"trial-{attrs.get('folder', trial.number)}"
+        """Where a trial's checkpoint lies; a successor takes its predecessor's away.
+
+        It must not stay: a worker that was only suspended would go on writing there.
+        """
+        everyone = self._frozen()
+        own, before = root / f"trial-{trial.number}", trial.number
+        while not own.exists():
+            before = everyone[before].user_attrs.get("continues")
+            if before is None:
+                break
+            with suppress(OSError):
+                (root / f"trial-{before}").rename(own)
+        return own
+
+
+@contextmanager
+def kept_from_others() -> Iterator[None]:
+    """Raises Taken for what is written to a trial that was taken away."""
+    try:
+        yield
+    except optuna.exceptions.UpdateFinishedTrialError as error:
+        raise Taken from error

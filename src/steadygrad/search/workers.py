@@ -48,6 +48,10 @@ def _started(pid: int) -> str:
     return ""
 
 
+class Taken(Exception):
+    """The trial is somebody else's by now: this worker was silent for too long."""
+
+
 class Watchers:
     """Remembers when each heart was last seen to beat; clocks of two machines never meet."""
 
@@ -55,26 +59,36 @@ class Watchers:
         self._grace = grace_seconds
         self._seen: dict[int, tuple[object, float]] = {}
 
-    def is_stale(self, number: int, token: str, beat: object) -> bool:
-        """Whether nobody works on that running trial any more."""
+    def is_stale(self, number: int, token: str, beat: object, asked: float) -> bool:
+        """Whether nobody works on that running trial any more.
+
+        `asked` is when the storage was asked for the beat: whoever is suspended between the two
+        must not take what he read for the present.
+        """
         if surely_dead(token):
             return True
-        now = time.monotonic()
+        heard = (token, beat)
         before = self._seen.get(number)
-        if before is None or before[0] != beat:
-            self._seen[number] = (beat, now)
+        if before is None or before[0] != heard:
+            self._seen[number] = (heard, time.monotonic())
             return False
-        return now - before[1] > self._grace
+        return asked - before[1] > self._grace
+
+    def forget_before(self, moment: float) -> None:
+        """Nobody's heart could be heard at that moment: watch anew what was seen before."""
+        self._seen = {number: seen for number, seen in self._seen.items() if seen[1] > moment}
 
 
 class Heart:
-    """Calls `beat` with a rising count every few seconds while entered, from a thread.
+    """Calls `beat` every few seconds while entered, from a thread.
 
     Decoding and scoring take as long as they take: the heart must not hang on them.
     """
 
-    def __init__(self, beat: Callable[[int], None], every: float = BEAT_SECONDS) -> None:
+    def __init__(self, beat: Callable[[], None], every: float = BEAT_SECONDS) -> None:
         self._beat, self._every = beat, every
+        self.is_taken = False
+        """Whether a beat was refused, the trial being another worker's by now."""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -92,8 +106,11 @@ class Heart:
         self._thread.join()
 
     def _run(self) -> None:
-        count = 0
         while not self._stop.wait(self._every):
-            count += 1
-            with suppress(Exception):  # a storage that is away for a moment: the next beat tells
-                self._beat(count)
+            try:
+                self._beat()
+            except Taken:
+                self.is_taken = True
+                return
+            except Exception:
+                continue  # a storage that is away for a moment: the next beat tells
