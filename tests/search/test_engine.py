@@ -96,7 +96,7 @@ def test_two_searches_with_one_seed_are_the_same(tmp_path):
 
 def test_a_study_of_something_else_is_refused(tmp_path):
     searched(tmp_path, Valley(tmp_path / "ledger"), runs=1)
-    with pytest.raises(InputError, match="space is .* there, .* here"):
+    with pytest.raises(InputError, match=r"space is .* there, .* here"):
         searched(tmp_path, Valley(tmp_path / "ledger"), runs=1, space=Space((LR,)))
 
 
