@@ -13,6 +13,12 @@ from steadygrad.report.scales import log_ticks, tick_text, ticks
 from steadygrad.report.words import number, number_or_none
 
 Value = float | int | str
+GOLDEN = 0.6180339887
+"""Its multiples, without their whole parts, lie evenly spread however many there are."""
+APART = 0.45
+"""Share of the way to the next choice over which equal values are spread."""
+NEAR = 0.04
+"""Whole numbers closer than this are as good as a range: nothing is spread."""
 OUTER = 0.1
 """Share of a range that counts as its edge (`search.edges`)."""
 
@@ -27,6 +33,7 @@ class Parameter:
     first_low: float = 0.0
     first_high: float = 1.0
     log: bool = False
+    whole: bool = False
     choices: tuple[Value, ...] = ()
     when: tuple[str, str] | None = None
     """(parameter, choice): counts only there."""
@@ -34,8 +41,8 @@ class Parameter:
     def position(self, value: Value) -> float | None:
         """Where a value lies from the low end, 0, to the high one, 1; None: nowhere on the axis.
 
-        >>> Parameter("lr", 1e-4, 1.0, log=True).position(0.1)
-        0.75
+        >>> Parameter("lr", 1e-4, 1.0, log=True).position(0.01)
+        0.5
         """
         if self.choices:
             known = [str(choice) for choice in self.choices]
@@ -55,6 +62,18 @@ class Parameter:
             return []
         values = log_ticks(self.low, self.high) if self.log else ticks(self.low, self.high, 4)
         return [(self.position(value) or 0.0, tick_text(value)) for value in values]
+
+    def spot(self, trial: Trial) -> float | None:
+        """Where a trial is drawn: at its value, those of equal ones a little apart."""
+        value = trial.values.get(self.name)
+        at = None if value is None else self.position(value)
+        if at is None:
+            return None
+        step = 1 / len(self.choices) if self.choices else 0.0
+        if self.whole and not self.log and self.high > self.low:
+            step = 1 / (self.high - self.low)
+        away = math.modf(trial.number * GOLDEN)[0] - 0.5
+        return min(max(at + APART * step * away, 0.0), 1.0) if step > NEAR else at
 
     @property
     def scale(self) -> str:
@@ -78,6 +97,8 @@ class Trial:
     stage: str = ""
     state: str = ""
     reason: str = ""
+    ended_as: str = ""
+    """The reason without its numbers: of one kind are those with the same."""
     values: dict[str, Value] = field(default_factory=dict[str, Value])
     seed: int = 0
     repeats: int | None = None
@@ -123,6 +144,19 @@ class Searched:
         number = self.found.get("winner")
         return next((trial for trial in self.trials if trial.number == number), None)
 
+    def look(self, trial: Trial) -> str:
+        """How a trial is drawn: won, again (the winner's values, another seed), whole or short."""
+        won = self.winner
+        if won is not None and won.number in (trial.number, trial.repeats):
+            return "won" if trial.number == won.number else "again"
+        return "whole" if trial.curve and trial.parts >= self.full else "short"
+
+    @property
+    def drawn(self) -> list[Trial]:
+        """The trials in the order they are drawn: the winner last, over all others."""
+        order = ("short", "whole", "again", "won")
+        return sorted(self.trials, key=lambda t: (order.index(self.look(t)), t.parts, t.number))
+
     @property
     def finished(self) -> list[Trial]:
         """Trials of the full length, repetitions included."""
@@ -154,6 +188,7 @@ def _parameter(row: Mapping[str, Any]) -> Parameter:
         _number(row, "first_low", low),
         _number(row, "first_high", high),
         bool(row.get("log")) and low > 0,
+        bool(row.get("whole")),
         tuple(reading.rows(row, "choices")),
         (str(when[0]), str(when[1])) if len(when) == 2 else None,
     )
@@ -168,6 +203,7 @@ def _trial(row: Mapping[str, Any]) -> Trial:
         str(row.get("stage") or ""),
         str(row.get("state") or ""),
         str(row.get("reason") or ""),
+        str(row.get("ended_as") or ""),
         reading.mapping(row, "values"),
         int(_number(row, "seed", 0)),
         None if repeats is None else int(repeats),

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from steadygrad.report import search_found, search_stages
+from steadygrad.report import (
+    search_curves,
+    search_found,
+    search_importance,
+    search_parallel,
+    search_slices,
+    search_stages,
+    search_trials,
+)
 from steadygrad.report.document import document
 from steadygrad.report.markup import Html, tag
 from steadygrad.report.search_data import Searched, read
@@ -15,6 +23,11 @@ Section = tuple[str, str, Callable[[Searched], Html]]
 SECTIONS: tuple[Section, ...] = (
     ("found", "What was found", search_found.draw),
     ("stages", "Stages", search_stages.draw),
+    ("curves", "Learning curves", search_curves.draw),
+    ("importance", "What mattered", search_importance.draw),
+    ("parallel", "Trials side by side", search_parallel.draw),
+    ("slices", "Slices", search_slices.draw),
+    ("trials", "All trials", search_trials.draw),
 )
 """Anchor, heading and drawing of each part, in the page's order; empty parts are left out."""
 

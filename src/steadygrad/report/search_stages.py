@@ -53,7 +53,7 @@ def draw(searched: Searched) -> Html:
     card = tag(
         "div", table(heads, cells, class_="stages"), tag("p", note, class_="note"), class_="card"
     )
-    return tag("div", tag("div", card, _early(searched)), _ranges(searched))
+    return tag("div", card, _early(searched), _ranges(searched))
 
 
 def stages(searched: Searched) -> list[Stage]:
@@ -117,9 +117,7 @@ def _early(searched: Searched) -> Html | None:
     ended = [trial for trial in searched.trials if trial.state == "ended"]
     if not ended:
         return None
-    kinds = Counter(
-        trial.reason.partition(",")[0].partition(" in mini-batch")[0] for trial in ended
-    )
+    kinds = Counter(trial.ended_as for trial in ended)
     rows = [tag("li", f"{plural(times, 'trial')}: {kind or 'no reason was written down'}")
             for kind, times in kinds.most_common()]  # fmt: skip
     words = "Ended at the mini-batch that showed going on to be lost time:"

@@ -10,7 +10,7 @@ from steadygrad.search.edges import find_edges
 from steadygrad.search.effects import importance
 from steadygrad.search.space import Parameter, Space, Value
 from steadygrad.search.stages import Plan
-from steadygrad.search.tried import LOST, WAITING, Tried
+from steadygrad.search.tried import ENDED, LOST, WAITING, Tried
 from steadygrad.search.verdict import Verdict
 
 OPEN_END = "The search ended before the range was widened: begin the next one further out."
@@ -128,6 +128,7 @@ def _row(trial: Tried, plan: Plan) -> dict[str, Any]:
         "stage": trial.stage,
         "state": "paused" if trial.state == WAITING else trial.state,
         "reason": reason,
+        "ended_as": kind_of(trial.reason) if trial.state == ENDED else "",
         "values": trial.params,
         "seed": trial.seed,
         "repeats": trial.repeats,
@@ -139,11 +140,22 @@ def _row(trial: Tried, plan: Plan) -> dict[str, Any]:
     }
 
 
+def kind_of(reason: str) -> str:
+    """A reason without its numbers: the rule's name, or what the loss did.
+
+    >>> kind_of("its loss, 9.5 over 5 mini-batches, passed 3 times its first, 2.3, in mini-batch 8")
+    'its loss passed 3 times its first'
+    >>> kind_of("lr-too-high: the loss rises"), kind_of("its loss became nan in mini-batch 4")
+    ('lr-too-high', 'its loss became nan')
+    """
+    parts = reason.partition(": ")[0].partition(" in mini-batch")[0].split(", ")
+    return " ".join(part for part in parts if part and not part[0].isdigit()).rstrip(",")
+
+
 def account_text(found: dict[str, Any]) -> str:
     """The account for a person."""
     lines = [f"  {stage}" for stage in found["stages"]]
-    ends = Counter(row["reason"].partition(",")[0].partition(" in mini-batch")[0]
-                   for row in found["trials"] if row["state"] == "ended")  # fmt: skip
+    ends = Counter(row["ended_as"] for row in found["trials"] if row["state"] == "ended")
     lines += [f"  ended early: {reason} ({count})" for reason, count in ends.most_common()]
     lines += [f"  {text}" for text in found["decided"]]
     if found["importance"]:
