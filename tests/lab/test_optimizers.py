@@ -12,6 +12,7 @@ from steadygrad.lab.landscapes import (
     decay_factor,
     heavy_ball_factor,
     noisy_spread,
+    noisy_walk,
     predicted_spread,
     ravine,
     rotated,
@@ -65,6 +66,16 @@ def test_walks_stop_where_they_should():
     assert len(diverging.points) < 20
     best = best_walk("sgd", (5.0, 1.0, 0.1), bowl, (1.0, 1.0), 1e-9, 50)
     assert (best.lr, best.arrived) == (1.0, 1)
+    nowhere = best_walk("sgd", (5.0, 0.01, 0.001), bowl, (1.0, 1.0), 1e-9, 20)
+    assert (nowhere.lr, nowhere.arrived) == (0.01, None)  # the one that ends lowest
+
+
+def test_a_noisy_walk_goes_on_after_it_arrived():
+    path = noisy_walk("sgd", 0.1, (2.0, 1.5), 0.5, 100, 0)
+    assert len(path.points) == 101
+    assert np.linalg.norm(path.points[path.arrived]) < 0.5
+    assert all(np.linalg.norm(path.points[: path.arrived], axis=1) >= 0.5)
+    assert noisy_walk("sgd", 1e-6, (2.0, 1.5), 0.5, 20, 0).arrived is None
 
 
 def test_turned_landscapes_have_the_same_heights():
@@ -96,4 +107,4 @@ def test_adam_starts_at_one_rate_only_when_corrected():
 def test_all_verdicts_hold(seed):
     finished = run_experiment(experiment.EXPERIMENT, {"seed": seed}, quick=True)
     assert finished.failed == []
-    assert set(finished.result.figures) == {"ravine", "saddle", "start"}
+    assert set(finished.result.figures) == {"ravine", "saddle", "noise", "start"}

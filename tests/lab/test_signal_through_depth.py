@@ -69,7 +69,7 @@ def test_float32_is_left_where_logarithms_say():
 
 
 def test_a_signal_that_survives_fails_the_verdict():
-    fine = Extremes(0.5, None, None)
+    fine = Extremes([0.5] * 100, None, None)
     found = {name: [fine] for name in experiment.deep_settings(512)}
     assert not any(verdict.holds for verdict in experiment.exploding_verdicts(found, 512, 100))
     by_text = {verdict.text: verdict.holds for verdict in experiment.deep_verdicts(found, 512, 100)}
@@ -91,4 +91,12 @@ def test_the_fan_of_a_convolution_counts_its_kernel():
 def test_all_verdicts_hold(seed):
     finished = run_experiment(experiment.EXPERIMENT, {"seed": seed}, quick=True)
     assert finished.failed == []
-    assert set(finished.result.figures) == {"histograms", "stds"}
+    assert set(finished.result.figures) == {"histograms", "stds", "deep"}
+
+
+def test_deep_rows_tell_where_float32_ended():
+    found = {"exploding": [Extremes([1.0, float("nan")], layer, None) for layer in (29, 28, None)]}
+    (row,) = experiment.deep_rows(found, 512)
+    assert row["first NaN in layer"] == 29
+    assert row["all 0 from layer"] is None
+    assert row["last std, theory"] == pytest.approx(512.0)

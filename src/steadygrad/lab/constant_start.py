@@ -23,7 +23,7 @@ from steadygrad.lab.framework import (
 )
 from steadygrad.lab.pictures import load_pictures
 from steadygrad.lab.symmetry import label_entropy, new_network, unit_spread
-from steadygrad.lab.training import accuracy, descend
+from steadygrad.lab.training import accuracy, descend, smoothed
 from steadygrad.nn.initialize import initialize, symmetric_layers
 from steadygrad.preprocess import Preprocess
 
@@ -163,12 +163,16 @@ def draw_curves(runs: dict[str, Trained]) -> Figure:
         1,
         2,
         height=3.6,
-        caption="Difference between the units of a layer, and loss, over training.",
+        caption="Difference between the units of a layer, and loss (means of 10 steps), over "
+        "training. Zero and equal starts lie on each other at 0 on the left: their units never "
+        "differ.",
     )
     for order, run in enumerate(runs.values()):
-        look = {"color": drawing.COLOURS[order], "linestyle": drawing.LINES[order]}
-        axes[0, 0].plot(run.steps, run.spreads["hidden 1"], label=SCHEMES[run.scheme], **look)
-        axes[0, 1].plot(run.losses, label=f"{run.accuracy:.0%} right at the end", **look)
+        name = SCHEMES[run.scheme]
+        look = drawing.look(order)
+        axes[0, 0].plot(run.steps, run.spreads["hidden 1"], label=name, **look)
+        told = f"{name}: {run.accuracy:.0%} right"
+        drawing.curve(axes[0, 1], smoothed(run.losses), told, order)
     drawing.label(
         axes[0, 0],
         "step",
@@ -183,7 +187,11 @@ def draw_curves(runs: dict[str, Trained]) -> Figure:
 def draw_weights(runs: dict[str, Trained], size: int) -> Figure:
     """What the first units look for, as pictures."""
     drawn, axes = drawing.figure(
-        len(runs), SHOWN_UNITS, height=3.6, caption="Weights of the first units after training."
+        len(runs),
+        SHOWN_UNITS,
+        height=3.6,
+        caption="Weights of the first units after training: "
+        "red positive, blue negative, white 0, each row on its own scale.",
     )
     for row, run in enumerate(runs.values()):
         extent = float(np.abs(run.first_weights).max()) or 1.0
@@ -246,8 +254,8 @@ EXPERIMENT = Experiment(
     source="LeCun et al. 1998, Efficient BackProp, section 4.6; Goodfellow et al. 2016, ch. 8",
     options=(
         Option("width", 32, None, "Units of each hidden layer.", int),
-        Option("num_steps", 600, 300, "Steps of 64 pictures.", int),
-        Option("lr", 0.1, None, "Learning rate of plain gradient descent."),
+        Option("num_steps", 600, 300, "Steps of 64 pictures.", int, least=50),
+        Option("lr", 0.1, None, "Learning rate of plain gradient descent.", least=1e-9),
         Option("value", 0.1, None, "What every weight starts at in the constant network."),
         Option(
             "activation",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
+from steadygrad.errors import InputError
 from steadygrad.lab.convolution_facts import (
     as_matrix,
     count_layers,
@@ -19,7 +19,7 @@ from steadygrad.lab.convolution_facts import (
     shift_errors,
     stride_errors,
 )
-from steadygrad.lab.drawing import BLUE, ORANGE, figure, label, picture
+from steadygrad.lab.drawing import SIGNED, bars, figure, label, picture
 from steadygrad.lab.framework import (
     Experiment,
     Option,
@@ -50,20 +50,16 @@ def draw_matrix(matrix: Tensor, counts: list[dict[str, Any]]) -> Figure:
     left, right = axes[0]
     limit = float(matrix.abs().max())
     shown = left.imshow(
-        matrix.numpy(), cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest"
+        matrix.numpy(), cmap=SIGNED, vmin=-limit, vmax=limit, interpolation="nearest"
     )
     left.grid(False)
     drawn.colorbar(shown, ax=left, label="weight", shrink=0.8)
     label(left, "input pixel", "output pixel", "One channel to one map, 3×3")
-    places = np.arange(2)
-    for offset, key, colour in ((-0.2, "parameters", BLUE), (0.2, "connections", ORANGE)):
-        values = [row[key] for row in counts]
-        bars = right.bar(places + offset, values, 0.38, color=colour, label=key)
-        right.bar_label(bars, [f"{value:,}" for value in values], fontsize=9, rotation=12)
-    right.set_yscale("log")
-    right.set_ylim(1, 2e10)
-    right.set_xticks(places, [row["layer"] for row in counts])
-    label(right, "", "number", "The same input and output", legend=True)
+    numbers = {key: [row[key] for row in counts] for key in ("parameters", "connections")}
+    bars(right, [row["layer"].replace(" ", "\n") for row in counts], numbers, "{:,}".format)
+    right.set_xscale("log")
+    right.set_xlim(1, 1000 * max(map(max, numbers.values())))
+    label(right, "how many (log scale)", "", "The same input and output", legend=True)
     return drawn
 
 
@@ -80,7 +76,7 @@ def draw_shift(inputs: Tensor, shift: tuple[int, int], seed: int) -> Figure:
         height=5.2,
         caption="Top: a picture, the map a convolution makes of it and what a dense layer makes of "
         "it. Bottom: the same for the shifted picture. The map has moved along; the dense layer's "
-        "output is another one.",
+        "output is another one. What leaves on one side comes back on the other.",
     )
     rows = ((inputs[:1], "picture"), (inputs[:1].roll(shift, (2, 3)), "shifted picture"))
     for row, (image, name) in zip(axes, rows):
@@ -94,6 +90,8 @@ def run(values: dict[str, Any]) -> Result:
     """Count, shift and resize."""
     seed, size, kernel = int(values["seed"]), int(values["size"]), int(values["kernel"])
     shift = (int(values["shift"]), int(values["shift"]))
+    if kernel % 2 == 0:
+        raise InputError(f"--kernel is {kernel}; expected an odd number, so that sizes stay.")
     found = load_pictures("fashion-mnist", num_train=32, num_test=1, seed=seed)
     inputs = found.pixels()[0].float() / 255 - 0.5
     counts = count_layers(3, size, int(values["filters"]), kernel)

@@ -109,8 +109,37 @@ def picture(axes: Axes, image: np.ndarray, title: str = "") -> None:
         axes.set_title(title)
 
 
-def curve(axes: Axes, values: Any, name: str, order: int, **more: Any) -> None:
-    """Draw values against 1, 2, 3, … in the colour and line style number `order`."""
-    steps = np.arange(1, len(values) + 1)
-    look = {"color": COLOURS[order % 7], "linestyle": LINES[order % 4]}
-    axes.plot(steps, values, label=name, **{**look, **more})
+def look(order: int, *, marker: bool = False) -> dict[str, Any]:
+    """Colour and line style number `order`, and a marker where asked: told apart without colour."""
+    chosen: dict[str, Any] = {"color": COLOURS[order % 7], "linestyle": LINES[order % 4]}
+    return {**chosen, "marker": MARKERS[order % 8]} if marker else chosen
+
+
+def curve(axes: Axes, values: Any, name: str, order: int, *, first: int = 1, **more: Any) -> None:
+    """Draw values against `first`, `first` + 1, … in the colour and line style number `order`."""
+    steps = np.arange(first, first + len(values))
+    axes.plot(steps, values, label=name, **{**look(order), **more})
+
+
+def points(axes: Axes, x: Any, y: Any, name: str, order: int) -> None:
+    """Draw measured points, joined, in the colour, line style and marker number `order`."""
+    axes.plot(x, y, label=name, **look(order, marker=True))
+
+
+HATCHES = ("", "///", "...", "xx")
+"""To tell bars apart in print without colour."""
+
+
+def bars(axes: Axes, names: list[str], values: dict[str, list[float]], show: Any = None) -> None:
+    """Lying bars, the first name on top: one for each key of `values`, hatched from the second on.
+
+    `show` turns a value into the text at the bar's end (None: no text).
+    """
+    height = 0.8 / len(values)
+    for order, (key, lengths) in enumerate(values.items()):
+        places = np.arange(len(names))[::-1] + (len(values) - 1) * height / 2 - order * height
+        look_of: dict[str, Any] = {"color": (BLUE, ORANGE, GREEN)[order], "hatch": HATCHES[order]}
+        drawn = axes.barh(places, lengths, height * 0.9, label=key, edgecolor="white", **look_of)
+        if show is not None:
+            axes.bar_label(drawn, [show(value) for value in lengths], padding=3, fontsize=9)
+    axes.set_yticks(np.arange(len(names))[::-1], names)

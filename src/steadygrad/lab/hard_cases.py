@@ -14,19 +14,15 @@ from torch import Tensor, nn
 
 from steadygrad.lab import drawing
 from steadygrad.lab.framework import Experiment, Option, Result, Verdict, at_least, at_most, near
+from steadygrad.lab.point_sets import CASES, Line, best_line, draw_points, quadrants_bound
 from steadygrad.lab.training import accuracy, descend
 from steadygrad.nn.activations import ACTIVATIONS, widen
 from steadygrad.nn.initialize import initialize
 
-NUM_ANGLES = 360
 XOR_BOUND = 3 / 4
 WANTED = 0.99
 LINEAR_STEPS = 500
 """Enough: the loss of a linear classifier is convex, with three parameters to a class."""
-MODES = ((-0.6, -0.5), (0.6, -0.4), (0.0, 0.6))
-MODE_RADIUS = 0.28
-RING = (0.4, 0.8)
-"""Radii between which the ring lies: one to two, as the lecture draws it, on a square of side 5."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +33,12 @@ class Case:
     points: tuple[Tensor, Tensor]
     labels: tuple[Tensor, Tensor]
     networks: dict[str, nn.Module]
-    best_line: float
+    line: Line
+
+    @property
+    def best_line(self) -> float:
+        """Share of those points right by the best straight line."""
+        return self.line.right
 
     def scores(self) -> dict[str, float]:
         """Accuracy of each network on the points kept for scoring."""
@@ -45,56 +46,6 @@ class Case:
             name: accuracy(network, self.points[1], self.labels[1])
             for name, network in self.networks.items()
         }
-
-
-def quadrants(points: Tensor) -> Tensor:
-    """Class 1 in the first and third quadrant, XOR of the signs: distance from the border."""
-    return points.prod(dim=1).sign() * points.abs().min(dim=1).values
-
-
-def ring(points: Tensor) -> Tensor:
-    """Class 1 between two circles: distance from the border, negative outside."""
-    radius = points.norm(dim=1)
-    return torch.minimum(radius - RING[0], RING[1] - radius)
-
-
-def three_modes(points: Tensor) -> Tensor:
-    """Class 1 inside three discs: distance from the border, negative outside."""
-    return MODE_RADIUS - torch.cdist(points, torch.tensor(MODES)).min(dim=1).values
-
-
-CASES = {"quadrants": quadrants, "ring": ring, "three modes": three_modes}
-
-
-def draw_points(name: str, values: dict[str, Any], salt: int) -> tuple[Tensor, Tensor]:
-    """Points uniform on the square from -1 to 1, none nearer to the border than the margin."""
-    generator = torch.Generator().manual_seed(2 * values["seed"] + salt)
-    points = torch.rand(3 * values["num_points"], 2, generator=generator) * 2 - 1
-    distance = CASES[name](points)
-    kept = (distance.abs() >= values["margin"]).nonzero()[: values["num_points"], 0]
-    return points[kept], (distance[kept] > 0).long()
-
-
-def quadrants_bound(margin: float) -> float:
-    """The best a line can do on the quadrants: 2/3 without a margin.
-
-    The line x + y = c gives up a triangle of side c - 2 m in one quadrant and wins triangles of
-    side 1 - c - m in two; the sum is best at c = 2/3, whatever the margin m.
-    """
-    return 0.75 * (1 - ((1 / 3 - margin) / (1 - margin)) ** 2)
-
-
-def best_line(points: Tensor, labels: Tensor) -> float:
-    """Share right of the best straight line: every offset at 360 angles, both sides tried."""
-    best = 0.0
-    signs = np.where(labels.numpy() == 1, 1, -1)
-    for angle in np.arange(NUM_ANGLES) * math.pi / NUM_ANGLES:
-        along = points.numpy() @ np.array([math.cos(angle), math.sin(angle)])
-        # After the k-th point the line has won every 1 below it and every 0 above it.
-        won = np.concatenate([[0], np.cumsum(signs[np.argsort(along)])])
-        right = won + (signs == -1).sum()
-        best = max(best, right.max() / len(signs), 1 - right.min() / len(signs))
-    return float(best)
 
 
 def train(network: nn.Module, points: Tensor, labels: Tensor, values: dict[str, Any]) -> None:
@@ -145,7 +96,7 @@ def xor_of_four(values: dict[str, Any]) -> dict[str, float]:
     for network in networks.values():
         train(network, points, labels, values)
     scores = {name: accuracy(network, points, labels) for name, network in networks.items()}
-    return {**scores, "best line": best_line(points, labels)}
+    return {**scores, "best line": best_line(points, labels).right}
 
 
 def draw(cases: list[Case]) -> Figure:
@@ -153,21 +104,41 @@ def draw(cases: list[Case]) -> Figure:
     figure, axes = drawing.figure(
         2,
         len(cases),
-        height=5.6,
+        height=6.1,
         sharex=True,
         sharey=True,
         caption="What a linear classifier (above) and the same with hidden layers (below) make of "
-        "three point sets. The ground is what the classifier answers, a point is the truth.",
+        "three point sets. The ground is what the classifier answers, a point is the truth; the "
+        "dashed line is the best that a straight line can do on these points.",
     )
     for column, case in enumerate(cases):
         for row, (name, score) in enumerate(case.scores().items()):
-            _draw_regions(axes[row, column], case, case.networks[name])
-            axes[row, column].set_title(f"{case.name}: {100 * score:.1f} % right")
+            place = axes[row, column]
+            _draw_regions(place, case, case.networks[name])
+            if name == "linear":
+                _draw_line(place, case.line)
+            place.set_title(f"{case.name}: {100 * score:.1f} % right")
+            if name == "linear":
+                place.set_title(
+                    f"{case.name}: {100 * score:.1f} % right\n"
+                    f"best line {100 * case.best_line:.1f} %"
+                )
     for row, name in zip(axes, cases[0].networks):
         row[0].set_ylabel(f"{name}\n$x_2$ (no unit)")
     for column in axes[-1]:
         column.set_xlabel("$x_1$ (no unit)")
+    handles, names = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=len(names))
     return figure
+
+
+def _draw_line(axes: Axes, line: Line) -> None:
+    normal = np.array([math.cos(line.angle), math.sin(line.angle)])
+    along = np.array([-normal[1], normal[0]])
+    ends = np.stack([line.offset * normal - 3 * along, line.offset * normal + 3 * along])
+    axes.plot(*ends.T, "--", color=drawing.BLACK, linewidth=1.5, label="best straight line")
+    axes.set_xlim(-1, 1)
+    axes.set_ylim(-1, 1)
 
 
 def _draw_regions(axes: Axes, case: Case, network: nn.Module) -> None:
@@ -180,7 +151,7 @@ def _draw_regions(axes: Axes, case: Case, network: nn.Module) -> None:
     for label, colour, marker in ((0, drawing.BLUE, "o"), (1, drawing.VERMILION, "^")):
         some = points[labels == label]
         axes.plot(
-            some[:, 0], some[:, 1], marker, color=colour, markersize=2.6, label=f"class {label}"
+            *some.T, marker, color=colour, markersize=2.6, linestyle="", label=f"class {label}"
         )
     axes.set_aspect("equal")
     axes.grid(visible=False)
@@ -263,7 +234,9 @@ EXPERIMENT = Experiment(
     source="Minsky, Papert 1969 (Perceptrons: XOR); Stanford CS231n, Linear Classification, 'Hard "
     "cases for a linear classifier'",
     options=(
-        Option("num_points", 4000, None, "Points to learn from, and as many to score.", int),
+        Option(
+            "num_points", 4000, None, "Points to learn from, and as many to score.", int, least=50
+        ),
         Option("num_steps", 3000, 1200, "Steps of Adam.", int),
         Option("hidden", 64, None, "Units of each of the two hidden layers.", int),
         Option(
@@ -274,8 +247,8 @@ EXPERIMENT = Experiment(
             str,
             tuple(ACTIVATIONS),
         ),
-        Option("margin", 0.02, None, "Least distance of a point from the border of its class."),
-        Option("lr", 0.01, None, "Learning rate at the start; it falls to 0."),
+        Option("margin", 0.02, None, "Least distance of a point from its class's border.", least=0),
+        Option("lr", 0.01, None, "Learning rate at the start; it falls to 0.", least=1e-9),
     ),
     run=run,
 )

@@ -76,15 +76,13 @@ def best_walk(
     target: float,
     steps: int,
 ) -> Path:
-    """The walk that arrives first, over all the rates."""
-    best = None
+    """The walk that arrives first, over all the rates; if none does, the one that ends lowest."""
+    found: list[Path] = []
     for lr in sorted(rates, reverse=True):
         path = walk(name, lr, landscape, start, target, steps)
-        if best is None or (path.arrived and path.arrived < (best.arrived or math.inf)):
-            best = path
-        steps = min(steps, best.arrived or steps)  # who needs more need not be followed
-    assert best is not None, "no rate was given"
-    return best
+        found.append(path)
+        steps = path.arrived or steps  # who needs more need not be followed
+    return min(found, key=lambda path: (path.arrived or math.inf, path.heights[-1]))
 
 
 def decay_factor(path: Path, skip: int) -> float:
@@ -120,6 +118,32 @@ def heavy_ball_factor(condition: float, lr: float, momentum: float = MOMENTUM) -
         roots = np.roots([1.0, -middle, momentum])
         factors.append(float(np.abs(roots).max()))
     return max(factors)
+
+
+def bowl(at: Tensor) -> Tensor:
+    """(x^2 + y^2) / 2: as steep in every direction."""
+    return 0.5 * at.square().sum(0)
+
+
+def noisy_walk(
+    name: str, lr: float, start: tuple[float, float], near: float, steps: int, seed: int
+) -> Path:
+    """Follow the optimiser through the bowl with N(0, 1) on every gradient, for all `steps`.
+
+    It arrives where the distance from the minimum is first under `near`, and goes on.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    at = nn.Parameter(torch.tensor(start, dtype=torch.float64))
+    optimizer = library_optimizer(name, at, lr)
+    points = [at.detach().numpy().copy()]
+    for _ in range(steps):
+        at.grad = at.detach() + torch.randn(2, generator=generator, dtype=torch.float64)
+        optimizer.step()
+        points.append(at.detach().numpy().copy())
+    distances = np.linalg.norm(points, axis=1)
+    inside = np.flatnonzero(distances < near)
+    heights = [float(height) for height in distances**2 / 2]
+    return Path(name, lr, np.array(points), heights, int(inside[0]) if len(inside) else None)
 
 
 @torch.no_grad()

@@ -106,7 +106,7 @@ def draw_paths(paths: dict[str, np.ndarray]) -> Figure:
     figure, axes = drawing.figure(
         1,
         2,
-        height=4.2,
+        height=3.9,
         sharex=True,
         sharey=True,
         caption="The way two weights take from (0, 0) to the best values (1, −1), one example a "
@@ -139,14 +139,7 @@ def draw_signs(rows: list[dict[str, Any]], about: str) -> Figure:
     sizes = [row["batch size"] for row in rows]
     for order, name in enumerate([name for name in rows[0] if name != "batch size"]):
         shares = [100 * row[name] for row in rows]
-        place.plot(
-            sizes,
-            shares,
-            marker=drawing.MARKERS[order],
-            linestyle=drawing.LINES[order],
-            color=drawing.COLOURS[order],
-            label=name,
-        )
+        drawing.points(place, sizes, shares, name, order)
     place.set_xscale("log", base=2)
     place.set_xticks(sizes, [str(size) for size in sizes])
     place.set_ylim(-4, 104)
@@ -262,9 +255,9 @@ EXPERIMENT = Experiment(
     source="LeCun et al. 1998, Efficient BackProp, section 4.3; Stanford CS231n, Training Neural "
     "Networks I (sigmoid outputs are not zero-centred)",
     options=(
-        Option("num_pictures", 5000, 2000, "Pictures the signs are counted on.", int),
+        Option("num_pictures", 5000, 2000, "Pictures the signs are counted on.", int, least=64),
         Option("num_batches", 400, 120, "Mini-batches per batch size.", int),
-        Option("lr", 0.5, None, "Learning rate of the walk."),
+        Option("lr", 0.5, None, "Learning rate of the walk.", least=1e-4),
         Option("max_steps", 5000, None, "Longest walk.", int),
     ),
     run=run,

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 
-from steadygrad.lab import drawing
 from steadygrad.lab.framework import Experiment, Option, Result, Verdict, at_least, at_most, near
-from steadygrad.lab.landscape_figures import draw_paths
+from steadygrad.lab.landscape_figures import START_STEPS, draw_paths, draw_start
 from steadygrad.lab.landscapes import (
     Path,
     best_sgd_rate,
     best_walk,
+    bowl,
     decay_factor,
     heavy_ball_factor,
     noisy_spread,
+    noisy_walk,
     predicted_spread,
     ravine,
     rotated,
@@ -42,11 +41,19 @@ SADDLE_START = (1.0, 1e-5)  # almost on the ridge
 SADDLE_HEIGHT = -0.2  # of -0.25 in the minima
 SADDLE_RATE = 0.05
 MOST_STEPS = 1000
-NOISE_RATE = 0.1
+NOISE_RATE, NOISE_STEPS = 0.1, 100
+NOISE_START, NOISE_NEAR = (2.0, 1.5), 0.5
 FIT_SKIP, FIT_STEPS = 30, 230  # a straight line before float64 ends
 FORMULA_STEPS, FORMULA_SIZE = 200, 20
-START_STEPS = 200
 ADAPTIVE = ("rmsprop", "adam")
+RAVINE_CAPTION = (
+    "Paths down the ravine, turned by 45 degrees, each optimiser at the best of the rates tried."
+)
+SADDLE_CAPTION = "Paths off the saddle at (0, 0), started next to its ridge, all at one rate."
+NOISE_CAPTION = (
+    f"Paths in a round bowl whose gradients are noisy, {NOISE_STEPS} steps at rate {NOISE_RATE:g}; "
+    f"counted are the steps until the minimum is first nearer than {NOISE_NEAR:g}."
+)
 
 
 def measure_ravine(condition: float, degrees: float, num_rates: int) -> dict[str, Path]:
@@ -200,26 +207,7 @@ def formula_verdicts(gradients: torch.Tensor) -> list[Verdict]:
     ]
 
 
-def draw_start(spreads: dict[str, float]) -> Figure:
-    """Adam's first steps with and without correction; the variance left by noise."""
-    drawn, axes = drawing.figure(
-        1, 2, height=3.6, caption="Adam's first steps, and the variance a noisy gradient leaves."
-    )
-    drawing.curve(axes[0, 0], adam_start(START_STEPS, False), "without bias correction", 3)
-    drawing.curve(axes[0, 0], adam_start(START_STEPS, True), "with bias correction", 0)
-    axes[0, 0].set_ylim(0)
-    drawing.label(
-        axes[0, 0], "step", "size of the step (learning rates)", "Adam, gradient 1", legend=True
-    )
-    axes[0, 1].bar(list(spreads), list(spreads.values()), color=drawing.SKY)
-    axes[0, 1].set_yscale("log")
-    axes[0, 1].tick_params(axis="x", rotation=30)
-    title = f"Noisy gradient, rate {NOISE_RATE:g}"
-    drawing.label(axes[0, 1], "optimiser", "variance around the minimum", title)
-    return drawn
-
-
-def rows_of(found: Iterable[tuple[str, dict[str, Path]]]) -> list[dict[str, Any]]:
+def rows_of(found: dict[str, dict[str, Path]]) -> list[dict[str, Any]]:
     """One row for each landscape and optimiser."""
     return [
         {
@@ -229,7 +217,7 @@ def rows_of(found: Iterable[tuple[str, dict[str, Path]]]) -> list[dict[str, Any]
             "steps": path.arrived,
             "height at the end": path.heights[-1],
         }
-        for landscape, paths in found
+        for landscape, paths in found.items()
         for name, path in paths.items()
     ]
 
@@ -242,15 +230,27 @@ def run(values: dict[str, Any]) -> Result:
     )
     ridge = measure_saddle()
     spreads = {name: noisy_spread(name, NOISE_RATE, 1.0, chains, 300, seed) for name in RULES}
+    noisy = {
+        name: noisy_walk(name, NOISE_RATE, NOISE_START, NOISE_NEAR, NOISE_STEPS, seed)
+        for name in RULES
+    }
     draws = torch.Generator().manual_seed(seed)
     gradients = torch.randn(FORMULA_STEPS, FORMULA_SIZE, generator=draws, dtype=torch.float64)
     steps = {name: path.arrived for name, path in straight.items()}
     return Result(
-        rows_of([("ravine", straight), ("ravine at 45°", turned), ("saddle", ridge)]),
+        [
+            *rows_of(
+                {"ravine": straight, "ravine at 45°": turned, "saddle": ridge, "noise": noisy}
+            ),
+            *({"noisy gradient": name, "variance": spreads[name]} for name in spreads),
+        ],
         {
-            "ravine": draw_paths(rotated(ravine(condition), 45.0), turned, (12, 12), "ravine"),
-            "saddle": draw_paths(saddle, ridge, (1.3, 1.3), "saddle"),
-            "start": draw_start(spreads),
+            "ravine": draw_paths(
+                rotated(ravine(condition), 45.0), turned, (12, 12), [(0, 0)], RAVINE_CAPTION
+            ),
+            "saddle": draw_paths(saddle, ridge, (1.3, 1.3), [(0, 1), (0, -1)], SADDLE_CAPTION),
+            "noise": draw_paths(bowl, noisy, (2.6, 2.6), [(0, 0)], NOISE_CAPTION),
+            "start": draw_start(spreads, NOISE_RATE),
         },
         [
             *rate_verdicts(condition),
@@ -281,9 +281,9 @@ EXPERIMENT = Experiment(
     source="Polyak 1964; Duchi et al. 2011; Tieleman, Hinton 2012; Sutskever et al. 2013; Kingma, "
     "Ba 2015",
     options=(
-        Option("condition", 100.0, None, "How many times steeper across than along."),
-        Option("num_rates", 15, 8, "Learning rates tried for each optimiser, 0.001 to 3.2.", int),
-        Option("chains", 16384, 4096, "Runs with noise, to take a variance over.", int),
+        Option("condition", 100.0, None, "How many times steeper across than along.", least=2),
+        Option("num_rates", 15, 8, "Learning rates tried for each, 0.001 to 3.2.", int, least=2),
+        Option("chains", 16384, 4096, "Runs with noise, to take a variance over.", int, least=64),
     ),
     run=run,
 )

@@ -133,22 +133,27 @@ def width_tolerance(width: int, depth: int, activation: str = "relu") -> float:
 
 @dataclass(frozen=True)
 class Extremes:
-    """Where a signal left the range of float32: the layer, or None when it never did."""
+    """The stds by layer, and where the signal left float32: the layer, or None if it never did."""
 
-    last_std: float
+    stds: list[float]
     first_nan: int | None
     first_zero: int | None
+
+    @property
+    def last_std(self) -> float:
+        """What is left after the last layer."""
+        return self.stds[-1]
 
 
 def measure_extremes(width: int, depth: int, setting: Setting, seed: int) -> Extremes:
     """Send one standard normal input through the stack and note where NaN or 0 come."""
     inputs = torch.randn(1, width, generator=torch.Generator().manual_seed(seed + 1))
-    nan, zero, last = None, None, float("nan")
+    nan, zero, stds = None, None, list[float]()
     for number, values in enumerate(outputs(inputs, depth, setting, seed), start=1):
-        last = float(values.std(correction=0))
+        stds.append(float(values.std(correction=0)))
         nan = nan or (number if bool(values.isnan().any()) else None)
         zero = zero or (number if not bool(values.any()) else None)
-    return Extremes(last, nan, zero)
+    return Extremes(stds, nan, zero)
 
 
 @torch.no_grad()
