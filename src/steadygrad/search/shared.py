@@ -100,6 +100,20 @@ class SharedStudy:
             time.sleep(WAIT_SECONDS)
         return plan, space
 
+    def read(self) -> tuple[Plan, Space] | None:
+        """The plan and the space of the study that is there, to look at only; None: there is none.
+
+        Whoever only draws it need not ask for the same as those who began it.
+        """
+        try:
+            self._id = self._storage.get_study_id_from_name(self.name)
+        except KeyError:
+            return None
+        attrs = self._attrs()
+        if "plan" not in attrs:
+            return None
+        return Plan.from_dict(attrs["plan"]), Space.from_list(attrs["space"])
+
     def _is_begun(self) -> bool:
         """Whether the study has its plan; where somebody may be about to write it, wait."""
         deadline = self._deadline()

@@ -34,11 +34,6 @@ def write_account(folder: str | Path, found: dict[str, Any]) -> None:
     write_text(Path(folder) / PAGE, page(found))
 
 
-def is_search(folder: str | Path) -> bool:
-    """Whether a folder is a search's."""
-    return any((Path(folder) / name).is_file() for name in (ACCOUNT, JOURNAL))
-
-
 def write_page(folder: str | Path) -> Path:
     """Write a search's report.html again: from search.json, or from a study that was cut off."""
     folder = Path(folder)
@@ -51,9 +46,9 @@ def write_page(folder: str | Path) -> Path:
         write_text(folder / PAGE, page(found))
         return folder / PAGE
     study = SharedStudy(str(folder / JOURNAL), STUDY_NAME)
-    joined = study.join({})
-    if joined is None:
+    begun = study.read()
+    if begun is None:
         raise InputError(f"{folder / JOURNAL} holds no search of Steadygrad.")
-    found = account_of(study, *joined)
+    found = account_of(study, *begun)
     write_account(folder, found | {"data": folder.resolve().name, "folder": str(folder)})
     return folder / PAGE
