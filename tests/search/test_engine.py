@@ -8,7 +8,8 @@ from search_problems import LR, SPACE, Valley, searched
 from steadygrad.errors import InputError
 from steadygrad.search.budget import parts_trained
 from steadygrad.search.space import Parameter, Space
-from steadygrad.search.tried import DONE, ENDED, RUNNING, best_of
+from steadygrad.search.stages import GoOn, next_work
+from steadygrad.search.tried import DONE, ENDED, RUNNING, WAITING, best_of
 
 
 def test_finds_the_valley_and_never_trains_a_part_twice(tmp_path):
@@ -108,3 +109,17 @@ def test_finalists_are_repeated_with_other_seeds(tmp_path):
     assert len(repeated) == 6
     assert {t.seed for t in repeated} == {1, 2}
     assert len(set(objective.trained())) == len(objective.trained())
+
+
+def test_a_run_that_cannot_win_is_paused_with_its_reason_and_can_be_taken_up_again(tmp_path):
+    worker = searched(tmp_path, Valley(tmp_path / "ledger"), runs=12)
+    tried = worker.study.trials()
+    out = [trial for trial in tried if trial.reason.startswith("ranked out after")]
+    assert out
+    assert {trial.state for trial in out} == {WAITING}
+    assert all(trial.target == trial.parts < worker.plan.full for trial in out)
+    assert len([trial for trial in tried if trial.stage == "fine"]) > 9  # what fits without pauses
+    spare = worker.plan.full - min(trial.parts for trial in out)
+    work = next_work(out, worker.plan, spare)
+    assert isinstance(work, GoOn)
+    assert work.trial in out

@@ -8,11 +8,12 @@ import time
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from steadygrad.errors import SteadygradError
 from steadygrad.search.budget import Budget
 from steadygrad.search.edges import find_edges
+from steadygrad.search.forecast import ranked_out
 from steadygrad.search.guard import Guard
 from steadygrad.search.objective import Hopeless, Look, Loss, Objective
 from steadygrad.search.propose import propose
@@ -152,7 +153,7 @@ class Worker:
         """Train one trial until `target`, its end or the deadline."""
         guard = Guard(first=trial.first_loss)
         began = time.monotonic()
-        reason, diverged = "", False
+        reason, out, diverged = "", "", False
         folder = self.study.folder(self.folder, trial)
         before = self.objective.done(folder)
         last = trial.value
@@ -170,18 +171,21 @@ class Worker:
                         last = report.value
                         part, value, loss = report.part, report.value, report.loss
                         self.study.report(trial.number, part, value, loss, self.age)
+                        out = self._ranked_out(trial, report, target)
                     elif isinstance(report, Loss):
                         reason = guard.see(report.value) or ""
                         diverged = bool(reason)
                     elif isinstance(report, Hopeless):
                         reason = report.reason
-                    if reason or self.budget.is_over:
+                    if reason or out or self.budget.is_over:
                         break
         except (SteadygradError, RuntimeError, MemoryError) as error:
             reason, diverged = f"failed: {error}", True
         self.trained_parts += max(0, self.objective.done(folder) - before)
         seconds = trial.seconds + time.monotonic() - began
-        notes = {"reason": reason, "diverged": diverged, "seconds": seconds}
+        notes: dict[str, Any] = {"reason": reason or out, "diverged": diverged, "seconds": seconds}
+        if out:  # where it stands is as far as it was wanted: nobody goes on with it by itself
+            notes["target"] = self.objective.done(folder)
         if trial.parts == 0:
             notes["flat"] = guard.is_flat
         self.study.note(trial.number, **notes, first_loss=guard.first)
@@ -191,6 +195,20 @@ class Worker:
         self.study.leave(trial.number, state, value)
         if state != WAITING:  # nobody goes on with it: its checkpoint is only in the way
             shutil.rmtree(folder, ignore_errors=True)
+
+    def _ranked_out(self, trial: Tried, look: Look, target: int) -> str:
+        """Why a run to the full length is paused here; empty: it goes on.
+
+        Nobody is paused where the time saved would not do for another run. Repetitions are run to
+        the end: a mean over those seeds that went well would flatter.
+        """
+        full = self.plan.full
+        if look.part >= target or target < full or trial.repeats is not None:
+            return ""
+        tried = self.study.trials()
+        if self.budget.parts_left(tried) - self.plan.kept_back < full:
+            return ""
+        return ranked_out(look.part, look.value, tried, full, self.plan.finalists)
 
     def _mind(self, tried: list[Tried]) -> None:
         """Stop where every trial fails: the fault is not in the values."""

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import math
 import warnings
-from statistics import median
 from typing import Any
 
 import optuna
 from optuna.samplers import BaseSampler, GPSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from steadygrad.search.forecast import full_length_estimates
 from steadygrad.search.space import Space, Value
 from steadygrad.search.tried import LOST, RUNNING, Tried
 
@@ -50,34 +50,6 @@ def seen(space: Space, tried: list[Tried], full: int) -> list[FrozenTrial]:
             state = TrialState.RUNNING
             found.append(create_trial(state=state, params=trial.params, distributions=kinds))
     return found
-
-
-def full_length_estimates(tried: list[Tried], full: int) -> dict[int, float]:
-    """Trial number → the validation error it has, or would have had, after the full length.
-
-    A trial that stopped early is given the fall that others, which passed the same part, had from
-    there to the full length (their median). One that diverged is as bad as the worst seen: never a
-    NaN, and never so large that the model sees nothing else.
-    """
-    found: dict[int, float] = {}
-    scored = [t for t in tried if t.curve and not t.diverged and t.state != LOST]
-    for trial in scored:
-        value = trial.curve[trial.parts]
-        if trial.parts < full:
-            value -= _fall_from(trial.parts, scored)
-        found[trial.number] = value
-    worst = max(found.values(), default=1.0)
-    return found | {t.number: worst for t in tried if t.diverged}
-
-
-def _fall_from(part: int, scored: list[Tried]) -> float:
-    """How much the error of longer trials fell after this part."""
-    falls = [
-        trial.curve[part] - trial.curve[trial.parts]
-        for trial in scored
-        if trial.parts > part and part in trial.curve
-    ]
-    return max(0.0, median(falls)) if falls else 0.0
 
 
 def _sampler(space: Space, seed: int) -> BaseSampler:

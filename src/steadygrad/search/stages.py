@@ -16,6 +16,7 @@ from typing import Any, Self
 import numpy as np
 from scipy.stats import qmc
 
+from steadygrad.search.forecast import full_length_estimates
 from steadygrad.search.space import Space, Value
 from steadygrad.search.tried import DONE, LOST, RUNNING, WAITING, Tried, full_length
 
@@ -137,20 +138,22 @@ def _promotion(tried: list[Tried], plan: Plan, rung: int) -> Tried | None:
     Where others still work on the rung below, a free worker takes the best one known so far
     instead of waiting for them.
     """
-    below, here = plan.rungs[rung - 1], plan.rungs[rung]
+    below = plan.rungs[rung - 1]
     places = max(1, plan.starts // ETA**rung)
     starts = [t for t in tried if t.stage in ("coarse", "halving") and t.state != LOST]
-    if sum(trial.target >= here for trial in starts) >= places:
+    if sum(trial.target > below for trial in starts) >= places:
         return None
     ready = [t for t in starts if t.state == WAITING and t.target == below == t.parts]
     return min(ready, key=lambda trial: trial.rank, default=None)
 
 
 def _last_resort(tried: list[Tried], plan: Plan, parts_left: float) -> Work | None:
-    """With less than a full run left: the best paused trial that can still be finished."""
+    """With less than a full run left: of the paused trials that can still be finished, the best."""
     spare = parts_left - plan.kept_back
+    ends = full_length_estimates(tried, plan.full)
     paused = [t for t in tried if t.state == WAITING and plan.full - t.parts <= spare]
-    best = min(paused, key=lambda t: (-t.parts, t.rank), default=None)
+    paused = [t for t in paused if t.number in ends]
+    best = min(paused, key=lambda t: (t.flat, ends[t.number], t.rank), default=None)
     return GoOn(best, plan.full, "halving") if best is not None else None
 
 
