@@ -165,7 +165,7 @@ def summary(rows: list[dict[str, Any]], options: argparse.Namespace) -> str:
 
 def read_options() -> argparse.Namespace:
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0, 1]
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--sets", type=several(TASKS), default=list(TASKS), help="comma-separated")
     parser.add_argument("--methods", type=several(METHODS), default=list(METHODS))
     parser.add_argument("--seeds", type=int, default=5)
