@@ -37,7 +37,7 @@ REORDERED = "float32 sums in another order"
 UNRELATED = "nothing in common would be √2 = 1.41"
 
 
-def draw_matrix(matrix: Tensor, counts: list[dict[str, Any]]) -> Figure:
+def draw_matrix(matrix: Tensor, kernel: int, counts: list[dict[str, Any]]) -> Figure:
     """The convolution as a matrix, and parameters and connections on a log axis."""
     drawn, axes = figure(
         1,
@@ -54,7 +54,7 @@ def draw_matrix(matrix: Tensor, counts: list[dict[str, Any]]) -> Figure:
     )
     left.grid(False)
     drawn.colorbar(shown, ax=left, label="weight", shrink=0.8)
-    label(left, "input pixel", "output pixel", "One channel to one map, 3×3")
+    label(left, "input pixel", "output pixel", f"One channel to one map, {kernel}×{kernel}")
     numbers = {key: [row[key] for row in counts] for key in ("parameters", "connections")}
     bars(right, [row["layer"].replace(" ", "\n") for row in counts], numbers, "{:,}".format)
     right.set_xscale("log")
@@ -124,7 +124,7 @@ def run(values: dict[str, Any]) -> Result:
         f"{errors['fully connected']:.0%}, the convolution's only moves along."
     )
     figures = {
-        "matrix": draw_matrix(matrix[: small.shape[2] ** 2], counts),
+        "matrix": draw_matrix(matrix[: small.shape[2] ** 2], kernel, counts),
         "shift": draw_shift(inputs, (shift[0] + 2, shift[1] + 2), seed),
     }
     return Result(rows, figures, verdicts, text)

@@ -109,7 +109,8 @@ def draw(cases: list[Case]) -> Figure:
         sharey=True,
         caption="What a linear classifier (above) and the same with hidden layers (below) make of "
         "three point sets. The ground is what the classifier answers, a point is the truth; the "
-        "dashed line is the best that a straight line can do on these points.",
+        "dashed line is the best straight line for these points. On the edge of the square it "
+        "says that no line beats one answer for all.",
     )
     for column, case in enumerate(cases):
         for row, (name, score) in enumerate(case.scores().items()):

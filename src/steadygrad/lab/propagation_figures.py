@@ -11,6 +11,7 @@ from steadygrad.lab import drawing
 from steadygrad.lab.propagation import Extremes, LayerSignal, Setting, predicted_stds
 
 MOST_COLUMNS = 6
+CLOSER = (0.01, 10.0)
 FLOOR, CEILING = 1e-48, 1e42  # a little more than float32 holds
 RELU_SHOWN = 3.0  # right end of the histograms; std 1 would reach it with 0.3 % of its units
 
@@ -74,22 +75,28 @@ def draw_stds(rows: list[dict[str, Any]]) -> Figure:
 def draw_deep(settings: dict[str, Setting], found: dict[str, list[Extremes]], width: int) -> Figure:
     """Stds through the deep stacks: one line for each draw, theory dotted."""
     drawn, axes = drawing.figure(
+        1,
+        2,
         height=4.4,
         caption=f"Std of each layer's outputs, {width} units wide, one line for each draw of the "
         "weights; dotted in black, what theory says. A line that ends has left float32: upwards "
-        "to NaN, downwards to exactly 0.",
+        "to NaN, downwards to exactly 0. Right: the same between 0.01 and 10.",
     )
-    panel = axes[0, 0]
     for order, (name, setting) in enumerate(settings.items()):
-        depth = len(found[name][0].stds)
-        stds = predicted_stds(depth, setting.activation, setting.gain(width))
-        panel.semilogy(range(1, depth + 1), stds, ":", color=drawing.BLACK, linewidth=1)
+        layers = range(1, len(found[name][0].stds) + 1)
+        theory = predicted_stds(len(layers), setting.activation, setting.gain(width))
         look = {**drawing.look(order, marker=True), "linewidth": 1.2, "markersize": 5}
-        for draw, one in enumerate(found[name]):
-            kept = [std if 0 < std < np.inf else np.nan for std in one.stds]
-            label = setting.title if draw == 0 else None
-            shown = (8 * order % 15, 15)
-            panel.semilogy(range(1, depth + 1), kept, **look, markevery=shown, label=label)
-    panel.set_ylim(FLOOR, CEILING)
-    drawing.label(panel, "layer", "standard deviation of the outputs (no unit)", legend=True)
+        look["markevery"] = (8 * order % 15, 15)
+        for panel in axes[0]:
+            panel.semilogy(layers, theory, ":", color=drawing.BLACK, linewidth=1)
+            for draw, one in enumerate(found[name]):
+                kept = [std if 0 < std < np.inf else np.nan for std in one.stds]
+                panel.semilogy(layers, kept, **look, label=setting.title if draw == 0 else None)
+    left, right = axes[0]
+    left.set_ylim(FLOOR, CEILING)
+    right.set_ylim(*CLOSER)
+    drawing.label(left, "layer", "standard deviation of the outputs (no unit)")
+    drawing.label(right, "layer", "")
+    handles, names = left.get_legend_handles_labels()
+    drawn.legend(handles, names, loc="outside lower center", ncols=len(names))
     return drawn
