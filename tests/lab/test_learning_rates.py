@@ -30,8 +30,8 @@ def test_a_planted_change_is_told():
     study = load_study("digits", num_train=100, num_val=50)
     found = runs.measure(study, 0, 2)
     run = found.schedules["cosine"]
-    assert runs.schedule_error("cosine", run) < 1e-9
-    assert runs.schedule_error("linear", run) > 0.05
+    assert runs.schedule_error("cosine", run, found.peak) < 1e-9
+    assert runs.schedule_error("linear", run, found.peak) > 0.05
     # the same rate for all: no rate is too high, none too low
     same = replace(found, rates=dict.fromkeys(runs.RATES, found.rates[0.1]))
     failed = [verdict.text for verdict in experiment.judge(same) if not verdict.holds]
