@@ -241,3 +241,34 @@ def test_a_sample_of_a_big_tensor_stands_for_all_of_it(memory_format):
     assert small.numel() < x.numel() / 8
     assert small.shape[:2] == x.shape[:2]
     assert float(small.std()) == pytest.approx(float(x.std()), rel=0.1)
+
+
+class Score(nn.Module):
+    """Hashes by its state and compares elementwise, as the metrics of torchmetrics do."""
+
+    def __init__(self):
+        super().__init__()
+        self._defaults = {"total": 0}
+
+    def __hash__(self):
+        return hash(tuple(self._defaults))
+
+    def __eq__(self, other):
+        raise TypeError("compares to a metric")
+
+    def forward(self, scores, labels):
+        return (scores.argmax(1) == labels).float().mean()
+
+
+def test_modules_that_hash_by_their_state_are_followed():
+    def work():
+        model, score, (x, y) = Net(), Score(), batch()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for _ in range(3):
+            scores = model(x)
+            optimizer.zero_grad()
+            F.cross_entropy(scores, y).backward()
+            optimizer.step()
+            score(scores.detach(), y)
+
+    assert watch(work).graphs  # and the monitor did not fail

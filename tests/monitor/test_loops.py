@@ -137,6 +137,30 @@ def test_closures_are_followed():
     assert line.closure
     assert (line.steps, line.stale, line.wiped, line.wiped_inside) == (3, 0, 0, 0)
     assert record.graphs
+    assert all(signals.values["update_ratio"] > 0 for signals in record.parameter_signals)
+
+
+@pytest.mark.parametrize("clears", [True, False])
+def test_gradients_made_in_a_closure_are_measured(clears):
+    def work():
+        model = nn.Sequential(nn.Linear(6, 4), nn.Tanh(), nn.Linear(4, 2))
+        opt = torch.optim.SGD(model.parameters(), lr=0.1)
+
+        def closure():
+            if clears:
+                opt.zero_grad()
+            loss = F.cross_entropy(model(X), Y)
+            loss.backward()
+            return loss
+
+        for _ in range(6):
+            opt.step(closure)
+
+    record = watch(work)
+    line = record.loop.optimizers[0]
+    assert (line.stale > 0) is not clears
+    assert record.parameter_signals[-1].values["grad_rms"] > 0
+    assert record.parameter_signals[-1].values["update_ratio"] > 0
 
 
 def test_evaluation_is_told_from_training_with_its_scores():

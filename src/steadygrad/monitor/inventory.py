@@ -73,7 +73,8 @@ class Inventory:
     """Names for modules and weights, the same at every step."""
 
     def __init__(self) -> None:
-        self.built: weakref.WeakKeyDictionary[nn.Module, Where] = weakref.WeakKeyDictionary()
+        # By identity: torchmetrics' modules hash by their state, and not at all while being built.
+        self._built: dict[int, tuple[weakref.ref[nn.Module], Where]] = {}
         self.filled: dict[int, Where] = {}
         """Address of a tensor's numbers → the user's line that filled it last before training."""
         self.models: dict[int, Model] = {}
@@ -149,7 +150,7 @@ class Inventory:
                 held = self._made_again(tensor, name) if name else None
             held = held or self.take(tensor, name or f"tensor{len(self.held)}", registered=False)
         if not held.made.file and module is not None:
-            held.made = self.built.get(module) or Where()
+            held.made = self.where_built(module) or Where()
         return held
 
     def _made_again(self, tensor: Tensor, name: str) -> Held | None:
@@ -176,12 +177,15 @@ class Inventory:
         held = self.find(tensor)
         return held.name if held is not None else ""
 
+    def note_built(self, module: nn.Module, where: Where) -> None:
+        """A module was built at the user's line `where`."""
+        key = id(module)
+        self._built[key] = (weakref.ref(module, lambda _: self._built.pop(key, None)), where)
+
     def where_built(self, module: nn.Module | None) -> Where | None:
         """The user's line that built a module."""
-        if module is None:
-            return None
-        where = self.built.get(module)
-        return where if where is not None and where.file else None
+        known = self._built.get(id(module))
+        return known[1] if known is not None and known[0]() is module else None
 
     def plain_models(self) -> list[dict[str, Any]]:
         """`Loop.models`."""
@@ -189,7 +193,7 @@ class Inventory:
         for model in self.models.values():
             module = model.ref()
             if module is not None and model.has_parameters:
-                built = self.built.get(module) or Where()
+                built = self.where_built(module) or Where()
                 model.row = {
                     "name": model.name,
                     "class": type(module).__name__,

@@ -61,7 +61,7 @@ class ModelTaps:
     def _note_module(self, module: nn.Module) -> None:
         where = here(module)
         if where.file:
-            self._monitor.inventory.built[module] = where
+            self._monitor.inventory.note_built(module, where)
 
     def _module_call(self, run: Any) -> Any:
         monitor, calls, window = self._monitor, self._monitor.calls, self._monitor.window

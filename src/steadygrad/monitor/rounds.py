@@ -84,14 +84,20 @@ class Rounds:
                 return
 
     def before_update(self, optimizer: torch.optim.Optimizer, closure: bool) -> None:
-        """`optimizer.step` is about to run."""
-        monitor = self._monitor
-        number, tracked = monitor.book.optimizer(optimizer)
-        line = tracked.line
+        """`optimizer.step` is about to run; given a closure, its gradients are yet to come."""
+        line = self._monitor.book.optimizer(optimizer)[1].line
         line.closure = line.closure or closure
         line.step_where = here()
-        if not monitor.window.watching or closure:
+        if not closure:
+            self.measure_update(optimizer)
+
+    def measure_update(self, optimizer: torch.optim.Optimizer) -> None:
+        """The gradients this update begins with are there, the weights not yet changed."""
+        monitor = self._monitor
+        if not monitor.window.watching:
             return
+        number, tracked = monitor.book.optimizer(optimizer)
+        line = tracked.line
         monitor.mark_optimizers()
         flags = monitor.gradients.before_update(optimizer, number, self.step)
         line.watched += 1

@@ -98,10 +98,17 @@ class Taps:
         if not callable(closure):
             return None
 
+        calls = 0
+
         def watched_closure() -> Any:
+            nonlocal calls
+            calls += 1
             window.suspend(False)
             try:
-                return closure()
+                loss = closure()
+                if calls == 1:  # L-BFGS calls again, with weights it tries
+                    self.report(self.monitor.rounds.measure_update, optimizer)
+                return loss
             finally:
                 window.suspend(True)
 

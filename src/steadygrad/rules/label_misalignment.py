@@ -28,10 +28,15 @@ FLAT = 0.97
 """Share of the loss of guessing above which nothing general is learned; see not-learning."""
 FIRST_EPOCH = 30
 """Updates of a first epoch from which on its loss is a score on new pictures."""
+SHORT_EPOCH = 15
+"""The same where the validation loss agrees."""
 MEMORISED = 0.7
 """Share of the loss of guessing: the network now knows pictures it has seen."""
 BETTER = 1.2
 """Accuracy over that of guessing which shows that labels have to do with their pictures."""
+MUCH_BETTER = 2.0
+"""The same where the validation loss says that nothing was learned: whole groups of alike pictures
+get one answer, so that accuracy by chance scatters far more than that of single guesses."""
 FEW_SCORED = 500
 """Examples of an evaluation where their number is not known."""
 MIN_EVALUATIONS = 3
@@ -69,19 +74,21 @@ def label_misalignment(record: Record) -> Iterator[Finding]:
         return
     total = counts.total() if counts else 0
     chance = max(counts.values()) / total if counts and total else majority_share(record)
-    if _learned(record, chance):
+    if _learned(record, guess, chance):
         return
     saw = _strangers(record, guess) or _by_heart(record, guess, chance)
     if saw:
         yield _finding(record, saw, _place(record))
 
 
-def _learned(record: Record, chance: float) -> bool:
+def _learned(record: Record, guess: float, chance: float) -> bool:
     accuracies = smooth([e.val_accuracy for e in record.epochs if e.val_accuracy is not None])
+    losses = [e.val_loss for e in record.epochs if e.val_loss is not None]
     noise = STANDARD_ERRORS * math.sqrt(chance * (1 - chance) / _examples_scored(record))
-    return max(accuracies, default=0.0) > min(
-        max(BETTER * chance, chance + noise), (1 + chance) / 2
-    )
+    needed = max(BETTER * chance, chance + noise)
+    if len(losses) >= MIN_EVALUATIONS and min(losses) >= FLAT * guess:
+        needed = max(MUCH_BETTER * chance, needed)
+    return max(accuracies, default=0.0) > min(needed, (1 + chance) / 2)
 
 
 def _examples_scored(record: Record) -> int:
@@ -120,22 +127,38 @@ def _lowest(losses: Sequence[float], width: int) -> float:
 
 def _by_heart(record: Record, guess: float, chance: float) -> str:
     """What the curves say: learned by heart, nothing in general."""
-    period = record.loop.batch_period
-    steps = record.steps[:period] if period else record.steps
-    first = [s.loss for s in steps if s.epoch == steps[0].epoch and math.isfinite(s.loss)]
-    scored = [e for e in record.epochs if e.val_accuracy is not None]
-    whole = len(first) < len(record.steps)
-    if not whole or len(first) < FIRST_EPOCH or len(scored) < MIN_EVALUATIONS:
+    first = _first_epoch(record)
+    scored = [e for e in record.epochs if e.val_accuracy is not None or e.val_loss is not None]
+    losses = [e.val_loss for e in scored if e.val_loss is not None]
+    guessing = bool(losses) and min(losses) >= FLAT * guess
+    needed = SHORT_EPOCH if guessing else FIRST_EPOCH
+    if not needed <= len(first) < len(record.steps) or len(scored) < MIN_EVALUATIONS:
         return ""
     new, known = fmean(first[len(first) // 2 :]), scored[-1].train_loss
     if new < FLAT * guess or not known < MEMORISED * guess:
         return ""
-    best = max(e.val_accuracy or 0.0 for e in scored)
+    accuracies = [e.val_accuracy for e in scored if e.val_accuracy is not None]
+    if guessing:
+        stayed = f"loss was never below {min(losses):.3g}"
+    elif accuracies:
+        stayed = f"accuracy never passed {max(accuracies):.1%}, and guessing gives {chance:.1%}"
+    else:
+        return ""
     return (
         f"On new pictures, in the first epoch, the training loss was {new:.3g} (guessing gives "
-        f"{guess:.3g}); by now it is {known:.3g}, but validation accuracy never passed {best:.1%}, "
-        f"and guessing gives {chance:.1%}."
+        f"{guess:.3g}); by now it is {known:.3g}, but validation {stayed}."
     )
+
+
+def _first_epoch(record: Record) -> list[float]:
+    """Losses on pictures seen for the first time; to the first evaluation where none can say."""
+    period = record.loop.batch_period
+    steps = [step for step in record.steps if step.epoch == record.steps[0].epoch]
+    if period:
+        steps = steps[:period]
+    elif len(steps) == len(record.steps) and record.epochs:
+        steps = [step for step in steps if step.step <= record.epochs[0].step]
+    return [step.loss for step in steps if math.isfinite(step.loss)]
 
 
 def _place(record: Record) -> Where:

@@ -41,8 +41,9 @@ def no_nonlinearity(record: Record) -> Iterator[Finding]:
         In the first training pass the result of one weighted layer reaches the next through
         reshapes, dropout, batch norm or average pooling only. An error where the whole network has
         no activation, else a warning. Bottlenecks (the middle narrower than both sides: code
-        layers, low rank, MobileNetV2), separable and grouped convolutions, embeddings and results
-        of one model handed to another are left out.
+        layers, low rank, MobileNetV2), separable and grouped convolutions, embeddings, results that
+        a later sum takes too (the stem of residual blocks) and results of one model handed to
+        another are left out.
     Why
         Two linear maps in a row are one linear map: the depth costs time and buys nothing.
     Fix
@@ -108,7 +109,11 @@ def _pairs(graph: Graph, inside: set[int], through: frozenset[str]) -> Iterator[
 def _reached(
     graph: Graph, behind: list[list[int]], start: int, through: frozenset[str]
 ) -> set[int]:
-    """Weighted operations the result of `start` comes to through linear operations alone."""
+    """Weighted operations the result of `start` comes to through linear operations alone.
+
+    None where it goes round them into a sum as well: it is the stream of residual blocks, and one
+    linear map can't stand for it and a branch.
+    """
     outputs = set(graph.outputs)
     found: set[int] = set()
     pending = [start]
@@ -127,6 +132,8 @@ def _reached(
                     found.add(position)
             elif operation.name in through and _passes(operation):
                 pending.append(position)
+            elif operation.name in ("add", "sub") and not _passes(operation):
+                return set()
     return found
 
 
