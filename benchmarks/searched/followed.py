@@ -10,6 +10,7 @@ import time
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -37,24 +38,34 @@ class Clock:
 
     folder: Path
     seconds: float
+    cpu: bool = False
+    """Count this process's CPU seconds instead: for machines that others work on meanwhile."""
 
     def start(self) -> None:
-        """Begin to count, unless another process of this search did."""
+        """Begin to count; in a second process of the same search, to count on."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        if not self._began.exists():
-            part = self.folder / "began.part"
-            part.write_text(repr(time.monotonic()))
-            part.rename(self._began)
+        mine = self.folder / f"began-{os.getpid()}"
+        if not mine.exists():
+            spent = max((row["seconds"] for row in self.events()), default=0.0)
+            mine.write_text(repr(self.now() - spent))
+
+    def now(self) -> float:
+        """Seconds by this clock, from any beginning."""
+        return time.process_time() if self.cpu else time.monotonic()
 
     @property
     def age(self) -> float:
-        """Seconds since the start; 0 before it."""
-        return time.monotonic() - float(self._began.read_text()) if self._began.exists() else 0.0
+        """Seconds since the start."""
+        return self.now() - self._began
 
     @property
     def is_over(self) -> bool:
         """Whether the budget is spent."""
         return self.age >= self.seconds
+
+    @cached_property
+    def _began(self) -> float:
+        return float((self.folder / f"began-{os.getpid()}").read_text())
 
     def write(self, row: dict[str, Any]) -> None:
         """Write one event down."""
@@ -66,10 +77,6 @@ class Clock:
         file = self.folder / "events.jsonl"
         lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
         return [json.loads(line) for line in lines]
-
-    @property
-    def _began(self) -> Path:
-        return self.folder / "began"
 
 
 @dataclass
@@ -117,7 +124,9 @@ class Followed:
             row |= {"fields": dict(fields), "seed": seed}
             kept = self.clock.folder / "kept"
             kept.mkdir(exist_ok=True)
-            os.link(checkpoint.path_of(folder), checkpoint.path_of(kept, folder.name))
+            place = checkpoint.path_of(kept, folder.name)
+            if not place.exists():
+                os.link(checkpoint.path_of(folder), place)
         self.clock.write(row)
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from itertools import count
+from types import SimpleNamespace
 
 import numpy as np
 import optuna
 
+from steadygrad.search import budget, engine, trial
 from steadygrad.search.budget import Budget
 from steadygrad.search.engine import Deaf, Worker
 from steadygrad.search.space import Space
@@ -19,6 +22,13 @@ from steadygrad.search.verdict import decide
 
 from .followed import Clock, Followed, TimeUp, looks_of
 from .tasks import with_looks
+
+
+def count_cpu_seconds() -> None:
+    """Our search's own clocks count this process's CPU seconds from now on, as ours here does."""
+    clock = SimpleNamespace(monotonic=time.process_time)
+    for module in (budget, engine, trial):
+        setattr(module, "time", clock)  # noqa: B010
 
 
 def random_search(objective: Followed, space: Space, seed: int) -> None:
@@ -41,21 +51,21 @@ def tpe_hyperband(objective: Followed, space: Space, seed: int) -> None:
     study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed), pruner=pruner)
     ranges = {parameter.name: parameter.distribution() for parameter in space.parameters}
     while True:
-        trial = study.ask(ranges)
-        fields = space.fields(trial.params)
+        asked = study.ask(ranges)
+        fields = space.fields(asked.params)
         last = None
         try:
-            for look in looks_of(objective, fields, seed, f"trial-{trial.number}"):
+            for look in looks_of(objective, fields, seed, f"trial-{asked.number}"):
                 last = look
-                trial.report(look.value, look.part)
-                if trial.should_prune():
+                asked.report(look.value, look.part)
+                if asked.should_prune():
                     break
         except TimeUp:
             return
         if last is not None and last.part == objective.full:
-            study.tell(trial, last.value)
+            study.tell(asked, last.value)
         else:
-            study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+            study.tell(asked, state=optuna.trial.TrialState.PRUNED)
 
 
 @dataclass
@@ -97,7 +107,8 @@ def ours(objective: Followed, space: Space, seed: int) -> None:
     study = Study(str(clock.folder / "study.journal"), "search-real")
     study.begin(plan, space, sobol_points(space, plan.starts, seed), {})
     left = clock.seconds - clock.age
-    budget = Budget(seconds=left, seconds_per_part=epoch * training.epochs / plan.full)
+    part = epoch * training.epochs / plan.full
+    limit = Budget(seconds=left, seconds_per_part=part, began=clock.now())
     heard = Chosen(clock, plan)
-    Worker(study, objective, space, plan, budget, clock.folder, heard).run()
+    Worker(study, objective, space, plan, limit, clock.folder, heard).run()
     heard.write(study.trials())

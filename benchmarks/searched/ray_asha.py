@@ -15,6 +15,8 @@ from .tasks import TASKS, load, space_of, training_of, use_one_core, with_looks
 
 RUNGS = (1, 4, 16)
 """Where ASHA halves with its default factor of 4, from one part on."""
+OVER = "over"
+"""A file by which Ray's worker tells that the time is up."""
 Job = Mapping[str, Any]
 
 
@@ -25,12 +27,14 @@ def ray_asha(job: Job, folder: Path) -> None:
     """
     # A trial that diverges before its first look, or is cut off by the clock, reports nothing.
     os.environ["TUNE_DISABLE_STRICT_METRIC_CHECKING"] = "1"
+    # Ray lowers its workers' priority: no matter on an idle machine, all the matter on a busy one.
+    os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112
     import ray
     from ray import tune
     from ray.tune.schedulers import ASHAScheduler
     from ray.tune.search.basic_variant import BasicVariantGenerator
 
-    clock = Clock(folder, job["seconds"])
+    over = folder / OVER
 
     class Stop(tune.Stopper):
         def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
@@ -38,7 +42,7 @@ def ray_asha(job: Job, folder: Path) -> None:
             return False
 
         def stop_all(self) -> bool:
-            return clock.is_over
+            return over.exists()
 
     objective = prepared(tuple(sorted(job.items())), str(folder))
     space = space_of(objective.training)
@@ -72,7 +76,7 @@ def trial(config: dict[str, Any], job: Job, folder: str) -> None:
         for look in looks_of(objective, fields, job["seed"], tune.get_context().get_trial_id()):
             tune.report({"error": look.value, "part": look.part})
     except TimeUp:
-        return
+        Path(folder, OVER).touch()
 
 
 @cache
@@ -84,7 +88,7 @@ def prepared(items: tuple[tuple[str, Any], ...], folder: str) -> Followed:
     images = load(task, job["seed"], Path(job["root"]), Path(job["cache"]))
     training = with_looks(training_of(task, images, job["seed"], watch=False), RUNGS)
     warm_up(training)
-    return Followed(training, Clock(Path(folder), job["seconds"]))
+    return Followed(training, Clock(Path(folder), job["seconds"], job["clock"] == "cpu"))
 
 
 def domain(parameter: Parameter, tune: Any) -> Any:

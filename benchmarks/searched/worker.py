@@ -16,7 +16,7 @@ import optuna
 from steadygrad.search.trial import Training
 
 from .followed import Clock, Followed, held_out_error, warm_up
-from .methods import ours, random_search, tpe_hyperband
+from .methods import count_cpu_seconds, ours, random_search, tpe_hyperband
 from .tasks import TASKS, load, space_of, training_of, use_one_core
 
 IN_THIS_PROCESS = {"random": random_search, "tpe-hyperband": tpe_hyperband, "ours": ours}
@@ -28,7 +28,7 @@ def run(job: dict[str, Any], folder: Path) -> dict[str, Any]:
     task, method = TASKS[job["set"]], job["method"]
     images = load(task, job["seed"], Path(job["root"]), Path(job["cache"]))
     training = training_of(task, images, job["seed"], watch=method == "ours")
-    clock = Clock(folder, job["seconds"])
+    clock = Clock(folder, job["seconds"], job["clock"] == "cpu")
     if method == "ray-asha":
         from .ray_asha import ray_asha
 
@@ -36,6 +36,8 @@ def run(job: dict[str, Any], folder: Path) -> dict[str, Any]:
     else:
         warm_up(training)
         space = space_of(training)
+        if clock.cpu:
+            count_cpu_seconds()
         clock.start()
         IN_THIS_PROCESS[method](Followed(training, clock), space, job["seed"])
     return {**job, **outcome(training, clock, method)}
