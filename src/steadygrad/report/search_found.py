@@ -10,7 +10,7 @@ from steadygrad.report import reading
 from steadygrad.report.markup import Html, tag, visible
 from steadygrad.report.scales import Scale, ticks
 from steadygrad.report.search_data import OUTER, Parameter, Searched, Trial, Value
-from steadygrad.report.tables import numeric_head, table
+from steadygrad.report.tables import card_grid, numeric_head, table
 from steadygrad.report.words import count, duration, number, number_or_none, percent, plural
 
 WIDTH, ROW, LEFT, RIGHT = 520.0, 34.0, 74.0, 20.0
@@ -108,12 +108,7 @@ def _cards(searched: Searched, error: float | None, band: float | None) -> Html:
         ("Time", duration(found.get("seconds")), f"of {duration(budget)}" if budget else ""),
         ("Time for searching", percent(found.get("overhead")), "not spent in training"),
     ]
-    return tag("dl", *(_card(*card) for card in cards if card[1] != "–"), class_="cards")
-
-
-def _card(name: str, value: str, below: str) -> Html:
-    small = tag("dd", below, class_="below") if below else None
-    return tag("div", tag("dt", name), tag("dd", value, class_="value"), small, class_="card")
+    return card_grid(cards)
 
 
 def draw(searched: Searched) -> Html:
@@ -148,7 +143,7 @@ def _values(searched: Searched, winner: Trial) -> Html:
         table(heads, rows, class_="winner"),
         tag("p", note, class_="note") if rows else None,
         _usual(searched, winner),
-        class_="card",
+        class_="card found",
     )
 
 

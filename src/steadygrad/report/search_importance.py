@@ -36,25 +36,28 @@ def draw(searched: Searched) -> Html:
             ]
         )
     heads = ["parameter", "share", numeric_head(""), numeric_head("could as well be"), ""]
-    note = (
+    return tag(
+        "div",
+        table(heads, rows, class_="importance"),
+        *(tag("p", _pair_words(pair)) for pair in pairs),
+        tag("p", _note(explained), class_="note"),
+        class_="card",
+    )
+
+
+def _pair_words(pair: list[str]) -> str:
+    names = " and ".join(pair)
+    return f"{names} only make sense together: the best value of the one depends on the other."
+
+
+def _note(explained: float | None) -> str:
+    return (
         "How the differences between trials divide among the parameters: a parabola for each range "
         "and a step for each choice, fitted to the trials' ranks (ranks, because a trial that "
         "diverged is only worse, not a hundred times worse). The fit explains "
         f"{percent(explained, 0)} of the differences; the rest is chance, or finer than the fit. "
         "The thin line spans what the share becomes when the trials are drawn again from "
         "themselves (90 % of 200 drawings)."
-    )
-    joined = [
-        tag("p", f"{' and '.join(pair)} only make sense together: the best value of the one "
-                 "depends on the other.")
-        for pair in pairs
-    ]  # fmt: skip
-    return tag(
-        "div",
-        table(heads, rows, class_="importance"),
-        *joined,
-        tag("p", note, class_="note"),
-        class_="card",
     )
 
 

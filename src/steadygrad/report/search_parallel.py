@@ -14,6 +14,8 @@ UNUSED = 30.0
 CROWDED = 115.0
 """Between axes closer than this the names alternate in height."""
 LONGEST = 18
+CROWD = 80
+"""More lines than these are drawn fainter."""
 
 
 def draw(searched: Searched) -> Html:
@@ -39,8 +41,9 @@ def draw(searched: Searched) -> Html:
         items.append(("ended", "ended"))
     head = tag("figcaption", tag("h3", "Parallel coordinates"), legend(*items))
     scroll = tag("div", svg, class_="scroll wide", tabindex="0")
-    return tag("figure", head, scroll, tag("p", _words(searched, partial), class_="note"),
-               class_="chart card parallel")  # fmt: skip
+    note = tag("p", _words(searched, partial), class_="note")
+    crowd = " crowd" if len(shown) > CROWD else ""
+    return tag("figure", head, scroll, note, class_=f"chart card parallel{crowd}")
 
 
 def ordered(searched: Searched) -> list[Parameter]:
@@ -95,7 +98,7 @@ def _axis(parameter: Parameter, places: list[float], index: int, partial: bool) 
         y=BOX.top - (44 if close and index % 2 else 26),
         class_="axisname middle halo",
     )
-    if partial:
+    if partial and (parameter.when is not None or not index):
         foot = BOX.base + UNUSED
         parts.append(tag("line", x1=x - 5, x2=x + 5, y1=foot, y2=foot, class_="axis"))
         if not index:

@@ -145,16 +145,21 @@ def _words(searched: Searched, parameter: Parameter) -> str:
         for edge in reading.rows(searched.found, "edges")
         if edge.get("kind") == "open" and edge.get("parameter") == parameter.name
     ]
-    winner = searched.winner
-    if winner is not None and parameter.name in winner.values and not parameter.choices:
-        at = parameter.position(winner.values[parameter.name])
-        outer = at is not None and min(at, 1 - at) <= OUTER
-        if outer and not words:
-            words.append("The winner lies in an outer tenth, but the error does not clearly fall "
-                         "towards that end.")  # fmt: skip
+    if not words and _is_outer(searched, parameter):
+        words.append(
+            "The winner lies in an outer tenth, but the error does not clearly fall towards that "
+            "end."
+        )
     if parameter.when is not None:
         field, choice = parameter.when
         used = sum(parameter.name in trial.values for trial in searched.trials)
         share = percent(used / len(searched.trials), 0)
         words.append(f"Counts only where {field} is {choice}: {share} of the trials.")
     return " ".join(words)
+
+
+def _is_outer(searched: Searched, parameter: Parameter) -> bool:
+    """Whether the winner lies in an outer tenth of a range."""
+    value = searched.winner.values.get(parameter.name) if searched.winner else None
+    at = None if value is None or parameter.choices else parameter.position(value)
+    return at is not None and min(at, 1 - at) <= OUTER

@@ -53,7 +53,8 @@ def draw(searched: Searched) -> Html:
     card = tag(
         "div", table(heads, cells, class_="stages"), tag("p", note, class_="note"), class_="card"
     )
-    return tag("div", card, _early(searched), _ranges(searched))
+    below = tag("div", _ranges(searched), _early(searched), class_="grid")
+    return tag("div", card, below)
 
 
 def stages(searched: Searched) -> list[Stage]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from steadygrad.report.markup import Html, data_script, tag
 from steadygrad.report.search_data import Searched, Trial, Value
 from steadygrad.report.search_found import value_text
-from steadygrad.report.tables import bar, numeric, table
+from steadygrad.report.tables import bar, numeric, sorting_head, table
 from steadygrad.report.words import duration, number_or_none, percent
 
 OPEN = 40
@@ -19,11 +19,15 @@ def draw(searched: Searched) -> Html:
     if not searched.trials:
         return Html("")
     names = [parameter.name for parameter in searched.parameters]
-    heads = [_head("trial", "press a number to mark its lines and dots above", numbers=True)]
-    heads += [_head("stage"), _head("trained", "share of a full run", numbers=True)]
-    heads += [_head("error", "last validation error", numbers=True)]
-    heads += [_head("how it ended"), _head("seed", numbers=True), _head("time", numbers=True)]
-    heads += [_head(p.name, numbers=not p.choices) for p in searched.parameters]
+    heads = [sorting_head("trial", "press a number to mark its lines and dots above", numbers=True)]
+    heads += [sorting_head("stage"), sorting_head("trained", "share of a full run", numbers=True)]
+    heads += [sorting_head("error", "last validation error", numbers=True)]
+    heads += [
+        sorting_head("how it ended"),
+        sorting_head("seed", numbers=True),
+        sorting_head("time", numbers=True),
+    ]
+    heads += [sorting_head(p.name, numbers=not p.choices) for p in searched.parameters]
     order = sorted(searched.trials, key=lambda t: (-t.parts, t.value or 0.0, t.number))
     rows = [_row(searched, trial, names) for trial in order]
     note = tag(
@@ -59,12 +63,6 @@ def _end(searched: Searched, trial: Trial) -> str:
     if trial.reason:
         return trial.reason[:1].upper() + trial.reason[1:]
     return {"running": "Still running", "paused": "Not begun"}.get(trial.state, trial.state or "–")
-
-
-def _head(name: str, words: str = "", numbers: bool = False) -> Html:
-    arrow = tag("span", class_="arrow", aria_hidden="true")
-    button = tag("button", name, arrow, type="button", title=words or None)
-    return tag("th", button, scope="col", class_="number" if numbers else None)
 
 
 def _row(searched: Searched, trial: Trial, names: list[str]) -> list[object]:

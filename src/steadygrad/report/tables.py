@@ -1,11 +1,11 @@
-"""Tables: heads, cells of numbers, thin bars in cells."""
+"""Tables: heads, cells of numbers, thin bars in cells; and small cards of single numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from steadygrad.report.markup import Html, escape, tag
-from steadygrad.report.words import number_or_none
+from steadygrad.report.words import MISSING, number_or_none
 
 
 def bar(fraction: float | None, tone: str = "blue") -> Html:
@@ -54,3 +54,20 @@ def numeric(text: object, value: float | None = None, *more: Html) -> Html:
 def numeric_head(text: str) -> Html:
     """The heading of a column of numbers."""
     return tag("th", text, scope="col", class_="number")
+
+
+def sorting_head(name: str, words: str = "", *, numbers: bool = False) -> Html:
+    """A heading that sorts its column when clicked; `words` say what it means."""
+    arrow = tag("span", class_="arrow", aria_hidden="true")
+    button = tag("button", name, arrow, type="button", title=words or None)
+    return tag("th", button, scope="col", class_="number" if numbers else None)
+
+
+def card_grid(cards: Sequence[tuple[str, str, str]]) -> Html:
+    """Small cards of (name, value, what stands below it); those without a value are left out."""
+    return tag("dl", *(_card(*card) for card in cards if card[1] != MISSING), class_="cards")
+
+
+def _card(name: str, value: str, below: str) -> Html:
+    small = tag("dd", below, class_="below") if below else None
+    return tag("div", tag("dt", name), tag("dd", value, class_="value"), small, class_="card")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from steadygrad.report.words import percent
 from steadygrad.search.budget import parts_trained
 from steadygrad.search.edges import find_edges
 from steadygrad.search.effects import importance
@@ -103,20 +104,24 @@ def _stages(tried: list[Tried], plan: Plan) -> list[str]:
         reached = [trial for trial in starts if trial.parts >= part]
         if not reached:
             break
-        share = f"{part / plan.full:.0%} of a full run"
-        best = min(trial.curve[part] for trial in reached if part in trial.curve)
+        share = f"{percent(part / plan.full, 0)} of a full run"
+        best = percent(_best(reached, part), 2)
         on = sum(t.parts > part for t in starts)
         kept = f"; the best {on} went on" if rung < len(plan.rungs) - 1 and on else ""
         name = "coarse" if rung == 0 else "halving"
         found.append(
-            f"{name}: {len(reached)} trials to {share}, best validation error {best:.4g}{kept}"
+            f"{name}: {len(reached)} trials to {share}, best validation error {best}{kept}"
         )
     for stage in ("fine", "finalists"):
         mine = [t for t in tried if t.stage == stage and t.state != LOST and t.curve]
         if mine:
             best = min(trial.curve[trial.parts] for trial in mine)
-            found.append(f"{stage}: {len(mine)} runs, best validation error {best:.4g}")
+            found.append(f"{stage}: {len(mine)} runs, best validation error {percent(best, 2)}")
     return found
+
+
+def _best(reached: list[Tried], part: int) -> float | None:
+    return min((trial.curve[part] for trial in reached if part in trial.curve), default=None)
 
 
 def _row(trial: Tried, plan: Plan) -> dict[str, Any]:
@@ -159,7 +164,9 @@ def account_text(found: dict[str, Any]) -> str:
     lines += [f"  ended early: {reason} ({count})" for reason, count in ends.most_common()]
     lines += [f"  {text}" for text in found["decided"]]
     if found["importance"]:
-        shares = ", ".join(f"{name} {share:.0%}" for name, share in found["importance"].items())
+        shares = ", ".join(
+            f"{name} {percent(share, 0)}" for name, share in found["importance"].items()
+        )
         lines.append(f"  what mattered: {shares}")
     if found["of_no_matter"]:
         lines.append(f"  of no matter here: {', '.join(found['of_no_matter'])}")

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from statistics import mean
 
+from steadygrad.report.words import percent
 from steadygrad.search.stages import Plan
 from steadygrad.search.tried import DONE, Tried, best_of, full_length
 
@@ -68,12 +69,12 @@ def decide(tried: list[Tried], plan: Plan, pictures: int = 0) -> Verdict:
         other for other in repeated[1:] if other.mean - first.mean <= _band(first, other, spread)
     ]
     text = (
-        f"Trial {first.trial.number} is the best: {first.mean:.4g} on average over "
-        f"{len(first.values)} seeds; a seed alone changes the error by {spread:.2g} (standard "
+        f"Trial {first.trial.number} is the best: {percent(first.mean, 2)} on average over "
+        f"{len(first.values)} seeds; a seed alone changes it by {percent(spread, 2)} (standard "
         "deviation)."
     )
     if ties:
-        names = " and ".join(f"{tie.trial.number} ({tie.mean:.4g})" for tie in ties)
+        names = " and ".join(f"{tie.trial.number} ({percent(tie.mean, 2)})" for tie in ties)
         text += f" It is a tie with trial {names}: the difference is within the noise."
     numbers = tuple(tie.trial.number for tie in ties)
     band = BAND * spread / math.sqrt(len(first.values))
@@ -83,9 +84,10 @@ def decide(tried: list[Tried], plan: Plan, pictures: int = 0) -> Verdict:
 def _by_pictures(best: Tried, finished: list[Tried], plan: Plan, pictures: int) -> Verdict:
     """Nothing was repeated: what the number of validation pictures leaves open."""
     value = best.value or 0.0
-    text = f"Trial {best.number} is the best with a validation error of {value:.4g}"
+    text = f"Trial {best.number} is the best with a validation error of {percent(value, 2)}"
     if best.state != DONE:
-        text += f" after {best.parts / plan.full:.0%} of a full run: none reached the full length"
+        share = percent(best.parts / plan.full, 0)
+        text += f" after {share} of a full run: none reached the full length"
     text += ". No finalist was repeated with other seeds, so part of its lead may be luck."
     if not pictures:
         return Verdict(best, (), None, (), text)

@@ -7,7 +7,7 @@ from typing import Any
 from steadygrad.report import reading
 from steadygrad.report.data import ReportData
 from steadygrad.report.markup import Html, tag
-from steadygrad.report.tables import bar, numeric, table
+from steadygrad.report.tables import bar, numeric, sorting_head, table
 from steadygrad.report.words import MISSING, count, percent
 
 
@@ -18,9 +18,9 @@ def draw(data: ReportData) -> Html:
         return Html("")
     splits = [split for split in ("train", "val", "test") if facts.class_counts.get(split)]
     split, evaluation = data.scored or ("", {})
-    heads = [_head("class"), *(_head(name, numeric=True) for name in splits)]
+    heads = [sorting_head("class"), *(sorting_head(name, numbers=True) for name in splits)]
     if evaluation:
-        heads += [_head("recall", numeric=True), _head("precision", numeric=True)]
+        heads += [sorting_head("recall", numbers=True), sorting_head("precision", numbers=True)]
     rows = [
         [
             tag("th", tag("bdi", name), scope="row", title=name),
@@ -35,11 +35,6 @@ def draw(data: ReportData) -> Html:
     )
     note = tag("p", words if evaluation else "Click a heading to sort.", class_="note")
     return tag("div", note, table(heads, rows, class_="sortable classes"), class_="card")
-
-
-def _head(name: str, numeric: bool = False) -> Html:
-    button = tag("button", name, tag("span", class_="arrow", aria_hidden="true"), type="button")
-    return tag("th", button, scope="col", class_="number" if numeric else None)
 
 
 def _count(numbers: list[int], index: int) -> Html:

@@ -10,6 +10,7 @@ from steadygrad.report.markup import Html, tag
 from steadygrad.report.measure import best_epoch, confused_pairs, majority_fraction
 from steadygrad.report.scales import ticks
 from steadygrad.report.sections import watched
+from steadygrad.report.tables import card_grid
 from steadygrad.report.text import verdict
 from steadygrad.report.words import count, duration, number, number_or_none, percent, short_count
 
@@ -23,7 +24,7 @@ def draw(data: ReportData) -> Html:
             tag("h1", tag("bdi", data.title)),
             tag("p", watched.subtitle(data), class_="subtitle"),
             watched.verdict(data),
-            _grid(watched.cards(data)),
+            card_grid(watched.cards(data)),
         )
     split, evaluation = data.scored or ("test", {})
     accuracy = number_or_none(evaluation.get("accuracy"))
@@ -136,11 +137,7 @@ def _cards(data: ReportData) -> Html:
         ("Speed", count(summary.get("images_per_second")), f"images/s {threads}".strip()),
         ("Export parity", percent(agreement), off or "no proof"),
     ]
-    return _grid(cards)
-
-
-def _grid(cards: list[tuple[str, str, str]]) -> Html:
-    return tag("dl", *(_card(*card) for card in cards if card[1] != "–"), class_="cards")
+    return card_grid(cards)
 
 
 def _epochs(data: ReportData) -> str:
@@ -153,8 +150,3 @@ def _epochs(data: ReportData) -> str:
 def _loss(evaluation: dict[str, Any] | None) -> str:
     loss = number_or_none((evaluation or {}).get("loss"))
     return "" if loss is None else f"loss {number(loss, 3)}"
-
-
-def _card(name: str, value: str, below: str) -> Html:
-    small = tag("dd", below, class_="below") if below else None
-    return tag("div", tag("dt", name), tag("dd", value, class_="value"), small, class_="card")

@@ -10,7 +10,7 @@ from steadygrad.report import inside
 from steadygrad.report.data import ReportData
 from steadygrad.report.inside import Layer
 from steadygrad.report.markup import Html, tag
-from steadygrad.report.tables import numeric, table
+from steadygrad.report.tables import numeric, sorting_head, table
 from steadygrad.report.words import number, percent, plural, shorten
 
 OPEN = 20
@@ -41,20 +41,14 @@ def draw(data: ReportData) -> Html:
     if not found:
         return Html("")
     ratios = inside.latest_ratio(data.record)
-    heads = [_head(Column("#", "order of computation"), numbers=True)]
-    heads += [_head(Column(name, "")) for name in ("layer", "operation", "shape", "line")]
-    heads += [_head(column, numbers=True) for column in COLUMNS]
+    heads = [sorting_head("#", "order of computation", numbers=True)]
+    heads += [sorting_head(name) for name in ("layer", "operation", "shape", "line")]
+    heads += [sorting_head(*column, numbers=True) for column in COLUMNS]
     rows = [_row(layer, ratios) for layer in found[:MAX_ROWS]]
     body = table(heads, rows, class_="sortable layers")
     summary = tag("summary", f"{plural(len(found), 'layer')} with their latest numbers")
     note = tag("p", "Click a heading to sort.", class_="note")
     return tag("details", summary, note, body, class_="card", open=len(found) <= OPEN)
-
-
-def _head(column: Column, numbers: bool = False) -> Html:
-    arrow = tag("span", class_="arrow", aria_hidden="true")
-    button = tag("button", column.name, arrow, type="button", title=column.help or None)
-    return tag("th", button, scope="col", class_="number" if numbers else None)
 
 
 def _row(layer: Layer, ratios: Mapping[str, float]) -> list[object]:
