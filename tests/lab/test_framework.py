@@ -171,7 +171,8 @@ def test_command_takes_two_threads_unless_told(only_toy, monkeypatch, variable, 
 
 def test_command_help_shows_the_experiments_options(only_toy):
     done = CliRunner().invoke(command, ["toy", "--help"])
-    assert "--height" in done.output
+    assert "Options of toy:\n  --height" in done.output
+    assert "toy: The height is one." in done.output
     assert "--height" not in CliRunner().invoke(command, ["--help"]).output
 
 
@@ -326,6 +327,12 @@ def test_ctrl_c_keeps_what_is_done_and_resume_goes_on(three, tmp_path, monkeypat
 def test_names_may_be_cut_short_where_one_begins_so(three):
     assert lab("to", "--height", "1.01").return_value == 0
     assert "Did you mean 'toy'" in str(lab("oty").exception)
+
+
+def test_a_word_of_a_name_is_enough_to_be_meant(monkeypatch):
+    table = {"toy-through-depth": dataclasses.replace(TOY, name="toy-through-depth")}
+    monkeypatch.setattr("steadygrad.cli.lab._experiments", lambda: table)
+    assert "Did you mean 'toy-through-depth'" in str(lab("tpy").exception)
 
 
 def test_a_beginning_of_several_names_them(three, monkeypatch):

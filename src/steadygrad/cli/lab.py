@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import time
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from steadygrad.cli.lab_session import Session
 from steadygrad.cli.options import json_option, print_json
-from steadygrad.cli.progress import Progress, show_seconds
-from steadygrad.errors import InputError, SteadygradError, choose
+from steadygrad.cli.progress import show_seconds
+from steadygrad.errors import InputError, nearest
 
 if TYPE_CHECKING:
-    from steadygrad.lab.framework import Broken, Experiment, Finished, Option
-    from steadygrad.lab.gallery import Gallery
+    from steadygrad.lab.framework import Experiment, Option
 
-MOST_THREADS = 2
-"""The experiments' networks are small: a third thread waits more than it works."""
-INTERRUPTED = 130
+OWN = "own_"
+"""How click's names of an experiment's options begin, so that none is one of the command's."""
 EXAMPLES = """
 \b
 Examples:
@@ -41,9 +38,14 @@ def _experiments() -> dict[str, Experiment]:
 
 def _find(name: str, table: dict[str, Experiment]) -> Experiment:
     begun = [known for known in table if name and known.startswith(name)]
-    if name not in table and len(begun) > 1:
+    if name in table or len(begun) == 1:
+        return table[name if name in table else begun[0]]
+    if begun:
         raise InputError(f"'{name}' is the beginning of several: {', '.join(begun)}.")
-    return choose("experiment", begun[0] if len(begun) == 1 else name, table)
+    words = {word: known for known in table for word in known.split("-")}
+    guess = nearest(name, [*table, *words])  # "sigal" is near to a word of a name, not to the name
+    hint = f" Did you mean '{words.get(guess, guess)}'?" if guess else ""
+    raise InputError(f"There is no experiment '{name}'.{hint} Known: {', '.join(table)}.")
 
 
 class LabCommand(click.Command):
@@ -85,6 +87,27 @@ class LabCommand(click.Command):
                 follows = False
         return words
 
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """What the command does; below it, what the experiment that is named claims."""
+        super().format_help_text(ctx, formatter)
+        if ctx.obj is not None:
+            formatter.write_paragraph()
+            with formatter.indentation():
+                formatter.write_text(f"{ctx.obj.name}: {ctx.obj.claim}")
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The command's own options, and below them the experiment's."""
+        records: dict[bool, list[tuple[str, str]]] = {False: [], True: []}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None and isinstance(parameter, click.Option):
+                records[str(parameter.name).startswith(OWN)].append(record)
+        for is_own, rows in records.items():
+            if rows:
+                title = f"Options of {ctx.obj.name}" if is_own else "Options"
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """The command's own, and those of the experiment."""
         own = super().get_params(ctx)
@@ -100,7 +123,7 @@ def _click_option(option: Option) -> click.Option:
     quick = f"quick {as_typed(option.quick)}" if option.quick is not None else ""
     both = ", ".join(part for part in (usual, quick) if part)
     return click.Option(
-        [option.flag, f"own_{option.name}"],
+        [option.flag, f"{OWN}{option.name}"],
         type=click.Choice(option.choices) if option.choices else option.kind,
         metavar=None if option.choices or option.kind in (int, float) else "A,B,…",
         help=f"{option.help} ({both})" if both else option.help,
@@ -123,7 +146,7 @@ def command(names: tuple[str, ...], every: bool, **options: Any) -> int:
     chosen = list(table.values() if every else dict.fromkeys(found.values()))
     if every and names:
         raise InputError("Both --all and a name were given; expected one of the two.")
-    given = {name[4:]: value for name, value in options.items() if name.startswith("own_")}
+    given = {name[len(OWN) :]: value for name, value in options.items() if name.startswith(OWN)}
     given = {name: value for name, value in given.items() if value is not None}
     if options["seed"] is not None:
         given["seed"] = options["seed"]
@@ -133,16 +156,7 @@ def command(names: tuple[str, ...], every: bool, **options: Any) -> int:
         return _list(list(table.values()), options["json_path"])
     if options["resume"] and not options["out"]:
         raise InputError("--resume was given without --out; expected the folder to go on in.")
-    return _Session(chosen, given, options).run()
-
-
-def _use_threads() -> None:
-    if not os.environ.get("OMP_NUM_THREADS"):  # torch itself reads it where it is set
-        import torch
-
-        from steadygrad.machine import choose_threads
-
-        torch.set_num_threads(min(MOST_THREADS, choose_threads()))
+    return Session(chosen, given, options).run()
 
 
 def _list(experiments: list[Experiment], json_path: str | None) -> int:
@@ -162,125 +176,3 @@ def _list(experiments: list[Experiment], json_path: str | None) -> int:
     rows = [{"name": e.name, "title": e.title, "claim": e.claim} for e in experiments]
     print_json(json_path, rows)
     return 0
-
-
-class _Session:
-    """The experiments of one command: run in turn, each told and kept as soon as it is done."""
-
-    def __init__(
-        self, chosen: list[Experiment], given: dict[str, Any], options: dict[str, Any]
-    ) -> None:
-        from steadygrad.lab.framework import values_for
-        from steadygrad.lab.gallery import Gallery
-
-        self.chosen, self.given, self.options = chosen, given, options
-        self.values = [values_for(each, given, quick=options["quick"]) for each in chosen]
-        out = options["out"]
-        self.gallery: Gallery | None = Gallery(out, chosen) if out else None
-        self.rows: list[dict[str, Any]] = []
-        self.spent = self.foreseen = 0.0
-
-    def run(self) -> int:
-        """Run what is to be run; the exit status."""
-        _use_threads()
-        interrupted = False
-        with Progress(quiet=self.options["quiet"]) as progress:
-            try:
-                for place, experiment in enumerate(self.chosen):
-                    self._one(place, experiment, progress)
-            except KeyboardInterrupt:
-                interrupted = True
-        return self._close(interrupted)
-
-    def _one(self, place: int, experiment: Experiment, progress: Progress) -> None:
-        from steadygrad.lab.framework import attempt
-
-        kept = self._kept(place)
-        if kept is not None:
-            progress.say(f"{experiment.name}: kept from before")
-            self.rows.append(kept)
-            return
-        self._announce(place, progress)
-        begun = time.monotonic()
-        run = attempt(experiment, self.given, quick=self.options["quick"])
-        self.spent += time.monotonic() - begun
-        self.foreseen += self._usual(place)
-        self._keep(run)
-
-    def _kept(self, place: int) -> dict[str, Any] | None:
-        if self.gallery is None or not self.options["resume"]:
-            return None
-        return self.gallery.earlier(self.chosen[place], self.values[place])
-
-    def _usual(self, place: int) -> float:
-        from steadygrad.lab import usual_seconds
-
-        return usual_seconds(self.chosen[place].name, quick=self.options["quick"])
-
-    def _announce(self, place: int, progress: Progress) -> None:
-        # This machine against the one the usual times were taken on.
-        speed = self.spent / self.foreseen if self.foreseen else 1.0
-        left = [
-            self._usual(later) * speed
-            for later in range(place, len(self.chosen))
-            if later == place or self._kept(later) is None
-        ]
-        line = self.chosen[place].name
-        if left[0]:
-            line += f": usually {show_seconds(left[0])}"
-        if len(self.chosen) > 1:
-            line = f"{place + 1} of {len(self.chosen)}, {line}"
-            line += f", about {show_seconds(sum(left))} to the end" if len(left) > 1 else ""
-        progress.stage(line)
-        if not progress.console.is_terminal:
-            progress.say(line)
-
-    def _keep(self, run: Finished | Broken) -> None:
-        from steadygrad.lab.framework import Broken
-        from steadygrad.lab.text import described
-
-        alone = len(self.chosen) == 1
-        if alone and isinstance(run, Broken) and isinstance(run.cause, SteadygradError):
-            raise run.cause
-        self.rows.append(run.to_dict())
-        if self.gallery is not None:
-            self.gallery.add(run)
-        if self.options["json_path"] != "-":
-            click.echo(described(run) + "\n")
-
-    def _close(self, interrupted: bool) -> int:
-        failed = [line for row in self.rows for line in _failures(row)]
-        result: dict[str, Any] = {"experiments": self.rows, "failed": failed}
-        if interrupted:
-            result["interrupted"] = self.chosen[len(self.rows)].name
-        print_json(self.options["json_path"], result)
-        verdicts = [verdict for row in self.rows for verdict in row["verdicts"]]
-        held = sum(bool(verdict["holds"]) for verdict in verdicts)
-        for line in failed:
-            click.echo(line, err=True)
-        if self.gallery is not None:
-            click.echo(f"Wrote {self.gallery.page}", err=True)
-        click.echo(f"{held} of {len(verdicts)} verdicts hold.", err=True)
-        if interrupted:
-            again = "; the same command with --resume goes on" if self.gallery else ""
-            click.echo(
-                f"Interrupted in {result['interrupted']}, after {len(self.rows)} of "
-                f"{len(self.chosen)} experiments{again}.",
-                err=True,
-            )
-            return INTERRUPTED
-        return 1 if failed else 0
-
-
-def _failures(row: dict[str, Any]) -> list[str]:
-    from steadygrad.lab.text import verdict_line
-    from steadygrad.lab.verdicts import Verdict
-
-    if row.get("error"):
-        return [f"Failed: {row['name']}: {row['error']}"]
-    verdicts = [Verdict(**verdict) for verdict in row["verdicts"]]
-    return [
-        f"Does not hold: {row['name']}: {verdict_line(verdict)}"
-        for verdict in verdicts
-        if not verdict.holds
-    ]

@@ -39,7 +39,7 @@ def described(run: Finished | Broken) -> str:
     parts += [
         *(table(rows) for rows in tables_of(result.numbers)),
         _wrap(result.text),
-        "\n".join(verdict_line(verdict) for verdict in result.verdicts),
+        "\n".join(_wrap(verdict_line(verdict), "  ") for verdict in result.verdicts),
         _wrap(f"Source: {experiment.source}") + f"\n{run.seconds:.1f} s",
     ]
     return "\n\n".join(part for part in parts if part)
@@ -86,5 +86,6 @@ def _settings(run: Finished | Broken) -> list[str]:
     return [f"{flag} {value}" for flag, value in typed if value]
 
 
-def _wrap(text: str) -> str:
-    return textwrap.fill(" ".join(text.split()), WIDTH, break_on_hyphens=False)
+def _wrap(text: str, indent: str = "") -> str:
+    words = " ".join(text.split())
+    return textwrap.fill(words, WIDTH, subsequent_indent=indent, break_on_hyphens=False)
