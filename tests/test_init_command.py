@@ -13,7 +13,8 @@ from steadygrad.build import build, sample_pixels
 from steadygrad.cli.init import command
 from steadygrad.errors import InputError
 from steadygrad.images.dataset import load_images
-from steadygrad.initializing import examine, measure
+from steadygrad.initializing import examine, measure, subject_of
+from steadygrad.initializing.subject import Question
 from steadygrad.nn.initialize import fans, initialize
 from steadygrad.recipes import resolve
 from steadygrad.record import Recipe
@@ -115,7 +116,7 @@ def test_depth_that_breaks_is_called_by_its_name():
     assert "vanishes" in small.verdict.partition("With")[0]
     assert small.healthy
     assert small.verdict.endswith("Use orthogonal.")
-    worse = examine(deep(1 / math.sqrt(128)), sample, "constant")
+    worse = examine(deep(1 / math.sqrt(128)), sample, "normal")
     assert not worse.healthy
     assert "better start" in worse.verdict
     broken = examine(deep(1 / math.sqrt(128), depth=40), sample, "normal", std=1e3)
@@ -127,6 +128,59 @@ def test_biases_that_drown_the_signal_are_seen():
     layers = [m for _ in range(30) for m in (nn.Linear(64, 64), nn.ReLU())]
     found = measure(nn.Sequential(*layers, nn.Linear(64, 4)), torch.randn(32, 64))
     assert found.layers[-2].spread < 0.01 < found.layers[-2].std
+
+
+def digits(model, **options):
+    recipe = Recipe(model=model).replace(**options)
+    return subject_of(Question(recipe, "digits"))
+
+
+@pytest.mark.parametrize("model", ["mlp", "lenet", "vgg", "resnet18"])
+def test_a_head_that_starts_small_on_purpose_does_not_bend_the_verdict(model):
+    subject = digits(model)
+    found = examine(subject.network, subject.sample, "auto", targets=subject.targets)
+    rows = {row.name: row for row in found.after.layers}
+    assert found.after.small_head == "head"
+    assert rows["head"].std < 0.2
+    assert found.healthy
+    assert "starts small, which is meant" in found.verdict
+    for word in ("vanish", "fade", "hardly", "Try another"):
+        assert word not in found.verdict.partition("With auto")[2]
+
+
+def test_a_head_like_the_other_layers_belongs_to_the_trend():
+    subject = digits("vgg", norm="none", width=32)
+    found = examine(subject.network, subject.sample, "lsuv", targets=subject.targets)
+    assert found.after.small_head == ""
+    assert found.after.signal.layers == sum(row.on_path for row in found.after.layers)
+    assert found.healthy
+
+
+def test_branches_that_start_at_zero_are_no_lost_signal():
+    subject = digits("resnet8", norm="none")
+    found = examine(subject.network, subject.sample, "auto", targets=subject.targets)
+    assert any(row.std == 0 for row in found.after.layers)
+    assert found.healthy
+    assert "start at zero get no gradient before the first update" in found.verdict
+
+
+@pytest.mark.parametrize("scheme", ["zeros", "constant"])
+def test_units_that_are_all_the_same_are_no_start(scheme):
+    subject = digits("vgg", norm="none", width=8)
+    found = examine(subject.network, subject.sample, scheme, targets=subject.targets)
+    assert not found.healthy
+    assert len(found.symmetric) == 8
+    assert "stay the same for ever" in found.verdict
+    assert "Use " not in found.verdict
+    if scheme == "zeros":
+        assert "no signal gets through" in found.verdict
+
+
+def test_scores_beyond_the_range_of_exp_are_no_breakage():
+    subject = digits("vgg", norm="none", width=8)
+    found = examine(subject.network, subject.sample, "normal", std=2.0, targets=subject.targets)
+    assert found.after.finite
+    assert "explodes" in found.verdict
 
 
 def test_the_command_on_a_users_file(tmp_path, monkeypatch):

@@ -10,8 +10,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from steadygrad.initializing.signals import Signals, Trend, measure
-from steadygrad.nn.initialize import DATA_SCHEMES, Sample, initialize, left_alone
+from steadygrad.initializing.signals import Signals, measure
+from steadygrad.initializing.trend import Trend
+from steadygrad.nn.initialize import (
+    DATA_SCHEMES,
+    Sample,
+    initialize,
+    left_alone,
+    symmetric_layers,
+)
 
 KEPT = 10.0
 """A size that changes less than tenfold over all layers is kept: training is not the slower for
@@ -36,6 +43,8 @@ class Examination:
     """Parameters the scheme does not draw, and why."""
     notes: dict[str, str]
     """Layer → what a scheme that looks at data did to it."""
+    symmetric: list[str]
+    """Layers whose units all start the same, and so would stay the same."""
     verdict: str
     healthy: bool
     """After the scheme, signal and gradient keep their size through depth."""
@@ -48,6 +57,7 @@ class Examination:
             "after": _plain(self.after),
             "left_alone": self.left_alone,
             "notes": self.notes,
+            "symmetric": self.symmetric,
             "verdict": self.verdict,
             "healthy": self.healthy,
         }
@@ -74,14 +84,16 @@ def examine(
     before = measure(model, sample, targets)
     rows = initialize(model, scheme, std=std, generator=generator, sample=sample)
     after = measure(model, sample, targets)
+    symmetric = symmetric_layers(model)
     return Examination(
         scheme,
         before,
         after,
         left_alone(model),
         {row.name: row.note for row in rows if row.note},
-        _verdict(scheme, before, after),
-        is_healthy(after),
+        symmetric,
+        _verdict(scheme, before, after, symmetric),
+        is_healthy(after) and not symmetric,
     )
 
 
@@ -97,8 +109,20 @@ def is_healthy(signals: Signals) -> bool:
     )
 
 
-def _verdict(scheme: str, before: Signals, after: Signals) -> str:
+def _verdict(scheme: str, before: Signals, after: Signals, symmetric: list[str]) -> str:
     sentences = [f"As it came: {_state(before)}.", f"With {scheme}: {_state(after)}."]
+    if symmetric:
+        first = f"In {len(symmetric)} layers" if len(symmetric) > 1 else f"In {symmetric[0]}"
+        sentences.append(
+            f"{first} all units are the same, get the same gradient and stay the same for ever: "
+            "draw the weights at random."
+        )
+        return " ".join(sentences)
+    if after.small_head:
+        sentences.append(
+            f"The head, {after.small_head}, starts small, which is meant (a first loss of ln C), "
+            "and has no part in the trend."
+        )
     closed = _closed(after)
     if closed:
         sentences.append(
@@ -118,7 +142,7 @@ def _verdict(scheme: str, before: Signals, after: Signals) -> str:
             "Try another scheme: lsuv scales each layer on your own data, and norms make the "
             "choice matter little."
             if scheme not in DATA_SCHEMES
-            else "Norms or shortcuts between the layers would help more than another scheme."
+            else "Norms between the layers would help more than another scheme."
         )
     return " ".join(sentences)
 
@@ -126,12 +150,15 @@ def _verdict(scheme: str, before: Signals, after: Signals) -> str:
 def _state(signals: Signals) -> str:
     if not signals.finite:
         return "the signal breaks: NaN or infinity on the way"
+    if not _last_spread(signals):
+        return "no signal gets through: the last hidden layer gives every example the same"
     if signals.signal is None:
-        return "fewer than three layers in a row carry a signal, so there is no trend"
+        hidden = " before the head" if signals.small_head else ""
+        return f"fewer than three layers in a row{hidden} carry a signal, so there is no trend"
     words = [f"the signal {_words(signals.signal)}"]
     if signals.gradient is not None:
         words.append(f"the gradient's norm {_words(signals.gradient)} on its way down")
-    else:
+    elif not _closed(signals):
         words.append("hardly any layer gets a gradient")
     spread = _last_spread(signals)
     if spread < DROWNED:
@@ -143,8 +170,12 @@ def _state(signals: Signals) -> str:
 
 
 def _last_spread(signals: Signals) -> float:
-    found = [row.spread for row in signals.layers if row.on_path and not math.isnan(row.spread)]
-    return found[-2] if len(found) > 1 else 1.0
+    """Of the last layer before the head that gives anything: zero-started branches don't."""
+    path = [row for row in signals.layers if row.on_path][:-1]
+    found = [row.spread for row in path if row.std > 0 and not math.isnan(row.spread)]
+    if found:
+        return found[-1]
+    return 0.0 if path and not any(row.std > 0 for row in path) else 1.0
 
 
 def _words(trend: Trend) -> str:
@@ -158,10 +189,11 @@ def _words(trend: Trend) -> str:
 
 
 def _closed(signals: Signals) -> int:
-    """Layers without gradient although one before them has one: it came past them."""
-    path = [row.gradient for row in signals.layers if row.on_path]
-    reached = [i for i, gradient in enumerate(path) if gradient > 0]
-    return sum(gradient == 0 for gradient in path[reached[0] :]) if reached else 0
+    """Layers without gradient although one before them has its full size: it came past them."""
+    path = [row.gradient_norm for row in signals.layers if row.on_path]
+    largest = max((norm for norm in path if math.isfinite(norm)), default=0.0)
+    reached = [i for i, norm in enumerate(path) if norm > largest / LOST]
+    return sum(norm == 0 for norm in path[reached[0] :]) if reached else 0
 
 
 def _plain(signals: Signals) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from steadygrad.errors import SteadygradError
+from steadygrad.initializing.trend import Trend, fit, starts_small
 from steadygrad.monitor import Monitor
 from steadygrad.nn.activations import ACTIVATIONS, gain, mean_square
 from steadygrad.nn.initialize import Sample
@@ -27,6 +28,7 @@ COMPOUND = frozenset({"lstm", "gru", "rnn", "attention"})
 PASSED = SHAPE | NORMS | {"add", "sub", "dropout", "feature_dropout", "max_pool", "avg_pool"}
 """What may stand between a layer and its activation."""
 SAME_GAIN = {"relu6": "relu", "threshold": "relu", "leaky_relu": "leaky-relu", "maximum": "maxout"}
+SIZES = ("mean", "std", "rms", "grad_rms")
 MAXIMA = frozenset({"max", "abs", "exp", "sin", "cos", "sqrt", "pow", "square", "clamp"})
 """Nonlinear, but with no gain that is anybody's custom: shown by name, with gain 1."""
 
@@ -59,21 +61,6 @@ class LayerSignal:
 
 
 @dataclass(frozen=True)
-class Trend:
-    """A size that changes by the same factor from layer to layer, fitted to its logarithm."""
-
-    factor: float
-    layers: int
-    r_squared: float
-    """Share of the logarithm's variance that the straight line explains."""
-
-    @property
-    def total(self) -> float:
-        """The factor over all layers."""
-        return math.exp(min(700.0, math.log(self.factor) * (self.layers - 1)))
-
-
-@dataclass(frozen=True)
 class Signals:
     """All layers in the order they run, and the trends through depth."""
 
@@ -85,6 +72,9 @@ class Signals:
     norms_per_layer: float
     finite: bool
     """False where a NaN or an infinity turned up."""
+    small_head: str = ""
+    """The last layer where its output is so much smaller than the others' that it is meant to be:
+    both trends leave it out. Its weights scale the gradient of all layers alike."""
 
 
 def measure(model: nn.Module, sample: Sample, targets: Tensor | None = None) -> Signals:
@@ -181,13 +171,15 @@ def _read(graph: Graph, values: Mapping[str, Mapping[str, float]]) -> Signals:
             )
         )
     sizes = [row for row in rows if row.on_path]
+    head = sizes.pop().name if starts_small([row.std for row in sizes]) else ""
     norms = sum(operation.name in NORMS for operation in graph.operations)
     return Signals(
         rows,
-        _fit([row.std for row in sizes]),
-        _fit([row.gradient_norm for row in reversed(sizes)]),
+        fit([row.std for row in sizes]),
+        fit([row.gradient_norm for row in reversed(sizes)]),
         norms / max(1, len(rows)),
         not any(_broken(values.get(o.layer, {})) for o in graph.operations),
+        head,
     )
 
 
@@ -205,8 +197,9 @@ def _name(operation: Operation) -> str:
 
 
 def _broken(values: Mapping[str, float]) -> bool:
+    # Not every statistic: e to the power of large but finite scores overflows.
     bad = values.get("non_finite_fraction", 0.0) or values.get("grad_non_finite", 0.0)
-    return bool(bad) or not all(math.isfinite(v) for v in values.values())
+    return bool(bad) or not all(math.isfinite(values.get(key, 0.0)) for key in SIZES)
 
 
 def _fans(operation: Operation) -> tuple[int | None, int | None]:
@@ -268,17 +261,3 @@ def _deepest(graph: Graph) -> list[int]:
         before = max(ways, key=len, default=list[int]())
         best.append([*before, index] if _is_layer(operation) else before)
     return max((best[root] for root in graph.roots), key=len, default=list[int]())
-
-
-def _fit(sizes: list[float]) -> Trend | None:
-    """The straight line through the logarithms; layers that nothing reaches are left out."""
-    points = [(i, math.log(s)) for i, s in enumerate(sizes) if 0.0 < s < math.inf]
-    if len(points) < 3:
-        return None
-    mean_x = sum(x for x, _ in points) / len(points)
-    mean_y = sum(y for _, y in points) / len(points)
-    slope = sum((x - mean_x) * (y - mean_y) for x, y in points)
-    slope /= sum((x - mean_x) ** 2 for x, _ in points)
-    total = sum((y - mean_y) ** 2 for _, y in points)
-    rest = sum((y - mean_y - slope * (x - mean_x)) ** 2 for x, y in points)
-    return Trend(math.exp(slope), len(sizes), 1.0 - rest / total if total > 0 else 1.0)

@@ -6,7 +6,8 @@ import math
 from collections import Counter
 
 from steadygrad.initializing.examine import Examination
-from steadygrad.initializing.signals import LayerSignal, Trend
+from steadygrad.initializing.signals import LayerSignal
+from steadygrad.initializing.trend import Trend
 
 HEADER = (
     "layer", "kind", "fan in", "fan out", "next", "gain",
