@@ -46,11 +46,11 @@ def test_a_gap_that_theory_does_not_have_fails():
 
 def cells(batch, none):
     made = [
-        experiment.Cell(norm, 0.1, 1.0, [1.0], accuracy)
+        experiment.Cell([1.0], accuracy, norm, 0.1, 1.0)
         for norm, accuracies in (("batch", batch), ("none", none))
         for accuracy in accuracies
     ]
-    return made, experiment.Cell("behind", 0.1, 1.0, [1.0], 0.9)
+    return made, experiment.Cell([1.0], 0.9, "behind", 0.1, 1.0)
 
 
 def test_a_norm_that_helps_nothing_fails():

@@ -10,7 +10,7 @@ from steadygrad.lab.small_networks import load_task, plain_network, start
 
 
 def trained(title, signal, loss, accuracy):
-    return experiment.Trained(title, [1.0, signal], [1.0, 1.0], [loss] * 30, accuracy)
+    return experiment.Trained([loss] * 30, accuracy, title, [1.0, signal], [1.0, 1.0])
 
 
 def runs():
@@ -49,8 +49,9 @@ def test_kaiming_keeps_what_xavier_loses(seed):
 
 
 def test_wrapped_borders_take_the_opposite_side():
-    network = nn.Sequential(nn.Conv2d(1, 1, 3, padding=1, bias=False))
-    nn.init.ones_(network[0].weight)
+    conv = nn.Conv2d(1, 1, 3, padding=1, bias=False)
+    network = nn.Sequential(conv)
+    nn.init.ones_(conv.weight)
     experiment.wrap_borders(network)
     assert torch.equal(network(torch.ones(1, 1, 4, 4)), torch.full((1, 1, 4, 4), 9.0))
 

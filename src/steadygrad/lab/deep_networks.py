@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
@@ -19,11 +18,20 @@ from steadygrad.lab.framework import (
     at_most,
     near,
 )
-from steadygrad.lab.small_networks import Task, load_task, plain_network, start
+from steadygrad.lab.small_networks import (
+    DATA,
+    Learned,
+    Task,
+    learn,
+    load_task,
+    plain_network,
+    start,
+)
 from steadygrad.lab.symmetry import label_entropy
-from steadygrad.lab.training import accuracy, descend, smoothed
+from steadygrad.lab.training import smoothed
 
 MOMENTUM = 0.9
+MAP = 3  # positions on a side at least: 8 → 4, and 28 → 14 → 7 → 4
 LAST = 20  # steps over which the loss at the end is averaged
 STALLED = 0.02  # of the entropy: the loss of who knows the classes' frequencies only
 SCHEMES = {
@@ -40,14 +48,12 @@ FITTING = ("Kaiming", "orthogonal", "LSUV", "random walk")
 
 
 @dataclass(frozen=True)
-class Trained:
-    """One network: its signal and gradients at the start, its losses, how well it ended."""
+class Trained(Learned):
+    """One network: what training left, and its signal and gradients before the first step."""
 
     title: str
     layer_stds: list[float]
     gradient_norms: list[float]
-    losses: list[float]
-    accuracy: float
 
     @property
     def last_loss(self) -> float:
@@ -83,15 +89,14 @@ def wrap_borders(network: nn.Sequential) -> None:
 def train_from(task: Task, title: str, values: dict[str, Any]) -> Trained:
     """Draw, look and train one network."""
     scheme, norm = SCHEMES[title]
-    network = plain_network(task, values["depth"], values["width"], norm)
+    network = plain_network(task, values["depth"], values["width"], norm, smallest=MAP)
     wrap_borders(network)
     start(network, task, scheme, values["seed"])
     some = (task.train[0][:128], task.train[1][:128])
     sizes, gradients = look(network, some)
-    optimizer = torch.optim.SGD(network.parameters(), lr=values["lr"], momentum=MOMENTUM)
-    steps = values["num_steps"]
-    losses = list(descend(network, optimizer, task.train, num_steps=steps, seed=values["seed"]))
-    return Trained(title, sizes, gradients, losses, accuracy(network, *task.test))
+    steps, lr = values["num_steps"], values["lr"]
+    learned = learn(network, task, num_steps=steps, lr=lr, momentum=MOMENTUM, seed=values["seed"])
+    return Trained(learned.losses, learned.accuracy, title, sizes, gradients)
 
 
 def judge(runs: dict[str, Trained], entropy: float, depth: int) -> list[Verdict]:
@@ -136,21 +141,28 @@ def judge(runs: dict[str, Trained], entropy: float, depth: int) -> list[Verdict]
 def draw_losses(runs: dict[str, Trained]) -> Figure:
     """Loss over the steps, without norms and with."""
     drawn, axes = drawing.figure(
-        1, 2, height=3.8, sharey=True, caption="Loss of 30-layer networks by initialisation."
+        1,
+        2,
+        height=4.2,
+        sharey=True,
+        caption="Loss by initialisation, each point the mean of 10 steps; in the legend the share "
+        "of unseen pictures right at the end.",
     )
     for order, run in enumerate(runs.values()):
         panel = axes[0, int(run.title in NORMED)]
         drawing.curve(panel, smoothed(run.losses), f"{run.title}: {run.accuracy:.0%} right", order)
     for panel, title in zip(axes[0], ("no norm", "batch norm")):
         panel.set_ylim(0)
-        drawing.label(panel, "step", "loss (nats), mean of 10", title, legend=True)
+        drawing.label(panel, "step", "", title)
+        panel.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17))
+    axes[0, 0].set_ylabel("loss (nats)")
     return drawn
 
 
 def draw_signals(runs: dict[str, Trained]) -> Figure:
     """Size of signal and gradient through the layers, before the first step."""
     drawn, axes = drawing.figure(
-        1, 2, height=3.8, caption="Signal forward and gradient backward before the first step."
+        1, 2, height=4.2, caption="Signal forward and gradient backward before the first step."
     )
     for order, run in enumerate(runs.values()):
         drawing.curve(axes[0, 0], run.layer_stds, run.title, order)
@@ -158,13 +170,14 @@ def draw_signals(runs: dict[str, Trained]) -> Figure:
     for panel, what in zip(axes[0], ("output of the ReLU (rms)", "gradient of the weights (norm)")):
         panel.set_yscale("log")
         drawing.label(panel, "layer", what)
-    axes[0, 0].legend(fontsize=8.5)
+    handles, names = axes[0, 0].get_legend_handles_labels()
+    drawn.legend(handles, names, loc="outside lower center", ncols=4)
     return drawn
 
 
 def run(values: dict[str, Any]) -> Result:
     """Train the same network from each scheme."""
-    task = load_task(values["data"], values["num_train"], 1000, values["seed"])
+    task = load_task(values["data"], values["num_train"], seed=values["seed"])
     runs = {title: train_from(task, title, values) for title in SCHEMES}
     rows = [
         {
@@ -201,12 +214,12 @@ EXPERIMENT = Experiment(
     source="He et al. 2015, section 2.2 and figure 3; Saxe et al. 2014; Mishkin, Matas 2016; "
     "Sussillo, Abbott 2014; Ioffe, Szegedy 2015",
     options=(
-        Option("data", "fashion-mnist", "digits", "Pictures; digits where they are missing.", str),
-        Option("num_train", 6000, 1400, "Pictures to learn from.", int),
-        Option("depth", 30, None, "Weight layers.", int),
+        DATA,
+        Option("num_train", 6000, 1400, "Pictures to learn from.", int, least=64),
+        Option("depth", 30, None, "Weight layers.", int, least=2),
         Option("width", 16, 12, "Channels.", int),
         Option("num_steps", 400, 300, "Steps of 64 pictures.", int),
-        Option("lr", 0.002, None, "Learning rate of all, with momentum 0.9."),
+        Option("lr", 0.002, None, "Learning rate of all, with momentum 0.9.", least=0.0),
     ),
     run=run,
 )

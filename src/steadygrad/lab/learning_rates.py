@@ -176,7 +176,9 @@ EXPERIMENT = Experiment(
     "(cyclic); Vaswani et al. 2017 (inverse square root)",
     options=(
         Option("epochs", 10, 6, "Passes over the training pictures.", int),
-        Option("pictures", 2000, 800, "Training pictures; digits have 1,437 in all.", int),
+        Option(
+            "pictures", 2000, 800, "Training pictures; digits have 1,437 in all.", int, least=64
+        ),
     ),
     run=run,
 )

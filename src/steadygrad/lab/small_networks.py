@@ -7,13 +7,18 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor, nn
 
+from steadygrad.lab.framework import Option
 from steadygrad.lab.pictures import load_pictures
+from steadygrad.lab.training import accuracy, descend
 from steadygrad.nn.blocks import Style, conv_layers
 from steadygrad.nn.initialize import initialize
 from steadygrad.nn.norms import NORMS
 from steadygrad.preprocess import Preprocess
 
 SMALLEST_MAP = 4  # positions on a side
+NUM_TEST = 1000
+DATA = Option("data", "fashion-mnist", None, "Pictures; digits where they are missing.", str)
+"""The option by which an experiment lets its pictures be chosen."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +31,15 @@ class Task:
     about: str
 
 
-def load_task(data: str, num_train: int, num_test: int, seed: int) -> Task:
+@dataclass(frozen=True)
+class Learned:
+    """What training left: the loss before each step, the share of unseen pictures right."""
+
+    losses: list[float]
+    accuracy: float
+
+
+def load_task(data: str, num_train: int, num_test: int = NUM_TEST, seed: int = 0) -> Task:
     """Pictures of `data` if they lie on this machine, else digits."""
     pictures = load_pictures(data, num_train=num_train, num_test=num_test, seed=seed)
     fitted = Preprocess.fit("channel-mean-std", pictures.train)
@@ -74,3 +87,21 @@ def start(network: nn.Module, task: Task, scheme: str, seed: int, scale: float =
         for module in network.modules():
             if isinstance(module, nn.Conv2d):
                 module.weight.mul_(scale)
+
+
+def learn(
+    network: nn.Module,
+    task: Task,
+    *,
+    num_steps: int,
+    lr: float,
+    momentum: float = 0.0,
+    batch_size: int = 64,
+    seed: int = 0,
+) -> Learned:
+    """Train by stochastic gradient descent and score on the unseen pictures."""
+    optimizer = torch.optim.SGD(network.parameters(), lr=lr, momentum=momentum)
+    steps = descend(
+        network, optimizer, task.train, num_steps=num_steps, batch_size=batch_size, seed=seed
+    )
+    return Learned(list(steps), accuracy(network, *task.test))

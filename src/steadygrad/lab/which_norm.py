@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import torch
 from matplotlib.figure import Figure
 
 from steadygrad.lab import drawing
@@ -26,8 +25,7 @@ from steadygrad.lab.norm_facts import (
     mode_difference,
     reached,
 )
-from steadygrad.lab.small_networks import Task, load_task, plain_network, start
-from steadygrad.lab.training import accuracy, descend
+from steadygrad.lab.small_networks import DATA, Task, learn, load_task, plain_network, start
 
 BASE_BATCH = 64  # the rate is given for batches of this size and scaled with it
 MOMENTUM = 0.9
@@ -41,14 +39,16 @@ def error_of(task: Task, norm: str, batch_size: int, draw: int, values: dict[str
     seed = values["seed"] + draw
     network = plain_network(task, values["depth"], values["width"], norm, smallest=1)
     start(network, task, "kaiming-normal", seed)
-    lr = values["lr"] * batch_size / BASE_BATCH
-    optimizer = torch.optim.SGD(network.parameters(), lr=lr, momentum=MOMENTUM)
-    steps = values["epochs"] * len(task.train[0]) // batch_size
-    for _ in descend(
-        network, optimizer, task.train, num_steps=steps, batch_size=batch_size, seed=seed
-    ):
-        pass
-    return 1.0 - accuracy(network, *task.test)
+    learned = learn(
+        network,
+        task,
+        num_steps=values["epochs"] * len(task.train[0]) // batch_size,
+        lr=values["lr"] * batch_size / BASE_BATCH,
+        momentum=MOMENTUM,
+        batch_size=batch_size,
+        seed=seed,
+    )
+    return 1.0 - learned.accuracy
 
 
 def measure_errors(task: Task, values: dict[str, Any]) -> Errors:
@@ -133,9 +133,8 @@ def draw_errors(errors: Errors) -> Figure:
     panel.set_xticks(sorted(errors["batch"]), [str(size) for size in sorted(errors["batch"])])
     panel.invert_xaxis()
     panel.set_ylim(0)
-    drawing.label(
-        panel, "batch size (rate ∝ batch size)", "wrong on unseen pictures (%)", legend=True
-    )
+    drawing.label(panel, "batch size (rate ∝ batch size)", "wrong on unseen pictures (%)")
+    drawn.legend(loc="outside lower center", ncols=len(errors))
     return drawn
 
 
@@ -166,7 +165,7 @@ def draw_reach() -> Figure:
 
 def run(values: dict[str, Any]) -> Result:
     """Train with each norm at each batch size, and look at what each norm averages over."""
-    task = load_task(values["data"], values["num_train"], 1000, values["seed"])
+    task = load_task(values["data"], values["num_train"], seed=values["seed"])
     errors = measure_errors(task, values)
     rows = [
         {"norm": norm, "batch size": size, "error": error}
@@ -198,13 +197,13 @@ EXPERIMENT = Experiment(
     "value of the input was changed, and the coloured outputs moved.",
     source="Wu, He 2018, figures 1, 2 and 4; Ulyanov et al. 2016; Ba et al. 2016",
     options=(
-        Option("data", "fashion-mnist", "digits", "Pictures; digits where they are missing.", str),
-        Option("num_train", 4000, 1000, "Pictures to learn from.", int),
-        Option("depth", 6, 4, "Weight layers.", int),
+        DATA,
+        Option("num_train", 4000, 1000, "Pictures to learn from.", int, least=64),
+        Option("depth", 6, None, "Weight layers.", int, least=2),
         Option("width", 32, 12, "Channels.", int),
         Option("epochs", 4, 3, "Passes over the pictures.", int),
-        Option("lr", 0.1, None, "Learning rate for batches of 64."),
-        Option("sizes", (64, 32, 16, 8, 4, 2), (16, 2), "Batch sizes.", numbers),
+        Option("lr", 0.1, None, "Learning rate for batches of 64.", least=0.0),
+        Option("sizes", (64, 32, 16, 8, 4, 2), (16, 4, 2), "Batch sizes.", numbers, least=2),
         Option("draws", 2, 1, "Networks for each point, averaged.", int),
     ),
     run=run,
