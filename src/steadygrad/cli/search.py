@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import click
@@ -13,7 +14,8 @@ from steadygrad.cli.options import (
     recipe_options,
     typed_recipe,
 )
-from steadygrad.cli.progress import Progress, show_seconds
+from steadygrad.cli.progress import show_seconds
+from steadygrad.cli.search_progress import SearchProgress
 
 EXAMPLES = """
 \b
@@ -40,6 +42,14 @@ interrupted search, and joins one that runs.
     help="Where the study is kept (default FOLDER/study.journal; .db: SQLite; or a database).",
 )
 @click.option("--jobs", type=click.IntRange(1, 256), default=1, help="Trials at once, here.")
+@click.option(
+    "--folds",
+    type=int,
+    default=0,
+    metavar="K",
+    help="For small sets: judge full-length trials by the mean over K folds of the training and "
+    "validation pictures. The test split stays out of it and is scored once.",
+)
 @click.option("--data-root", metavar="FOLDER", help="Where known data sets lie.")
 @click.option("--allow-broken", is_flag=True, help="Search although over 10 % of files are broken.")
 @click.option("--quiet", is_flag=True, help="No progress, only the result.")
@@ -47,47 +57,24 @@ interrupted search, and joins one that runs.
 @recipe_options
 def command(data: str, **options: Any) -> int:
     """Find a recipe by itself, coarse to fine, and train it to a full run."""
+    began = time.time()  # before the imports: they take seconds, and are of the budget
     from steadygrad.record import Recipe
-    from steadygrad.search import DEFAULT_SECONDS, Search, account_text, search
+    from steadygrad.search import DEFAULT_SECONDS, Search, account_text, folds_text, search
 
-    names = ("space", "out", "storage", "jobs", "data_root", "allow_broken")
+    names = ("space", "out", "storage", "jobs", "folds", "data_root", "allow_broken")
     typed = typed_recipe(options)
     seconds = typed.pop("budget_seconds", DEFAULT_SECONDS)
     chosen = {name: options[name] for name in names}
-    wanted = Search(data, Recipe().replace(**typed), seconds, **chosen)
-    with Progress(quiet=options["quiet"]) as progress:
-        found = search(wanted, show=progress, listener=Teller(progress))
+    wanted = Search(data, Recipe().replace(**typed), seconds, began=began, **chosen)
+    with SearchProgress(seconds, began, quiet=options["quiet"]) as progress:
+        found = search(wanted, show=progress, listener=progress)
     if options["json_path"] != "-":
         click.echo(account_text(found))
         full = found["full_run"]
+        if found["folds"]:
+            test = full["test"] and 1 - full["test"]["accuracy"]
+            click.echo(f"  The winner: {folds_text(found['folds'], test)}.")
         click.echo(f"  The winner's full run: {full['folder']} ({show_seconds(found['seconds'])})")
         click.echo(f"  Again: steadygrad train {data} --recipe {found['recipe']}")
     print_json(options["json_path"], found)
     return 0
-
-
-class Teller:
-    """Says what a search does, a line per trial."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-
-    def begun(self, trial: Any, target: int, stage: str) -> None:
-        """Drop it: the line comes when the trial is left."""
-
-    def left(self, trial: Any, tried: list[Any], parts_left: float) -> None:  # noqa: ARG002
-        """A trial was paused, finished or ended."""
-        counts = {state: sum(t.state == state for t in tried) for state in ("running", "ended")}
-        full = max((max(t.curve, default=0) for t in tried), default=1) or 1
-        value = "no score" if trial.value is None else f"validation error {trial.value:.4g}"
-        news = f", {trial.reason}" if trial.reason else ""
-        scored = [t.value for t in tried if t.parts == full and t.value is not None]
-        best = f"; best {min(scored):.4g}" if scored else ""
-        self._progress.say(
-            f"trial {trial.number} ({trial.stage}), part {trial.parts}: {value}{news}{best}; "
-            f"{len(tried)} trials, {counts['running']} running, {counts['ended']} ended"
-        )
-
-    def decided(self, text: str) -> None:
-        """A range was widened, or not, and why."""
-        self._progress.say(text)

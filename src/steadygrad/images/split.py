@@ -76,6 +76,27 @@ def cut(
     return np.array(sorted(taken), np.int64)
 
 
+def deal(
+    source: Source, audit: Audit, pool: np.ndarray, number: int, salt: str
+) -> tuple[list[np.ndarray], tuple[int, int]]:
+    """`pool` dealt into `number` parts of about one size: stratified, whole groups of copies only.
+
+    Sorted indices per part, and the class with the fewest groups with how many it has. Groups whose
+    labels disagree are in no part.
+    """
+    parts: list[list[int]] = [[] for _ in range(number)]
+    by_class = _groups_by_class(source, audit, pool)
+    for groups in by_class.values():
+        mine = [0] * number
+        for group in sorted(_shuffled(groups, source, salt), key=len, reverse=True):
+            place = min(range(number), key=lambda part: (mine[part], len(parts[part]), part))
+            mine[place] += len(group)
+            parts[place] += group
+    sizes = {label: len(by_class.get(label, [])) for label in range(len(source.classes))}
+    fewest = min(sizes, key=lambda label: sizes[label])
+    return [np.array(sorted(part), np.int64) for part in parts], (fewest, sizes[fewest])
+
+
 def apportion(counts: np.ndarray, fraction: float) -> np.ndarray:
     """Whole pictures per class that add up to round(fraction · total); largest remainders first.
 

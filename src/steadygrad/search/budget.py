@@ -6,10 +6,12 @@ import math
 import time
 from dataclasses import dataclass, field
 
-from steadygrad.search.tried import LOST, Tried
+from steadygrad.search.tried import LOST, Tried, full_length
 
 LONGEST = 5
 """The longest trials tell the speed: beginning one costs time too, most of it in short ones."""
+BEST = 3
+"""The winner is one of these, in all likelihood, and his run takes as long as his trial did."""
 BELIEVED = 3
 """Parts of a trial from which on its speed is believed; before that, what was measured first is."""
 
@@ -34,7 +36,9 @@ class Budget:
     seconds_per_part: float = 0.0
     """As believed now; given: before any trial was timed."""
     kept_parts: float = 0.0
-    """Kept back of the seconds: what trains the winner, at the speed found by then."""
+    """Kept back of the seconds: what trains the winner, at the speed of who may be it."""
+    kept_seconds_per_part: float = 0.0
+    """Of the slowest of the best few; 0: as all."""
     began: float = field(default_factory=time.monotonic)
 
     @property
@@ -45,7 +49,8 @@ class Budget:
     @property
     def seconds_left(self) -> float:
         """Until the deadline."""
-        return self.seconds - self.age - self.kept_parts * self.seconds_per_part
+        speed = self.kept_seconds_per_part or self.seconds_per_part
+        return self.seconds - self.age - self.kept_parts * speed
 
     @property
     def is_over(self) -> bool:
@@ -59,6 +64,9 @@ class Budget:
         if timed:
             parts = sum(trial.parts for trial in timed)
             self.seconds_per_part = sum(trial.seconds for trial in timed) / parts
+        best = [t for t in full_length(tried) if t.seconds > 0][:BEST]
+        if best:
+            self.kept_seconds_per_part = max(trial.seconds / trial.parts for trial in best)
 
     def parts_left(self, tried: list[Tried]) -> float:
         """What this worker may still train."""

@@ -6,19 +6,20 @@ import math
 import shutil
 import time
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from steadygrad.errors import SteadygradError
 from steadygrad.search.budget import Budget
+from steadygrad.search.clock import Clock
 from steadygrad.search.edges import find_edges
 from steadygrad.search.forecast import ranked_out
 from steadygrad.search.guard import Guard
 from steadygrad.search.objective import Hopeless, Look, Loss, Objective
 from steadygrad.search.propose import propose
 from steadygrad.search.space import Space
-from steadygrad.search.stages import GoOn, Plan, Propose, Repeat, Work, next_work
+from steadygrad.search.stages import GoOn, Plan, Propose, Repeat, Work, kept_back, next_work
 from steadygrad.search.study import Study
 from steadygrad.search.tried import DONE, ENDED, RUNNING, WAITING, Tried
 from steadygrad.search.workers import Taken
@@ -34,6 +35,9 @@ class Listener(Protocol):
     def begun(self, trial: Tried, target: int, stage: str) -> None:
         """A trial begins or goes on."""
 
+    def looked(self, trial: Tried, part: int, value: float) -> None:
+        """The running trial was scored."""
+
     def left(self, trial: Tried, tried: list[Tried], parts_left: float) -> None:
         """A trial was paused, finished or ended."""
 
@@ -45,6 +49,9 @@ class Deaf:
     """Hears nothing."""
 
     def begun(self, trial: Tried, target: int, stage: str) -> None:
+        """Drop it."""
+
+    def looked(self, trial: Tried, part: int, value: float) -> None:
         """Drop it."""
 
     def left(self, trial: Tried, tried: list[Tried], parts_left: float) -> None:
@@ -67,8 +74,7 @@ class Worker:
     folder: Path
     """Where checkpoints lie; shared, if other machines are to go on with them."""
     listener: Listener
-    overhead_seconds: float = 0.0
-    """Time not spent in training, so far."""
+    clock: Clock = field(default_factory=Clock)
     trained_parts: int = 0
     """Parts this worker trained."""
     age_before: float = 0.0
@@ -83,20 +89,18 @@ class Worker:
         """Work until the budget is spent or nothing is left to do."""
         self.age_before = self.study.age
         while True:
-            began = time.monotonic()
+            self.clock.enter("choosing")
             trial, target = self._take()
-            self.overhead_seconds += time.monotonic() - began
             if trial is None:
                 return
             self.listener.begun(trial, target, trial.stage)
             with suppress(Taken):  # silent for too long, a suspended machine say: it is another's
                 self._train(trial, target)
-            began = time.monotonic()
+            self.clock.enter("choosing")
             self.study.grow(self.age)
             tried = self.study.trials()
             self.listener.left(tried[trial.number], tried, self.budget.parts_left(tried))
             self._mind(tried)
-            self.overhead_seconds += time.monotonic() - began
 
     def _take(self) -> tuple[Tried | None, int]:
         """The next trial this worker has for itself, and the part it is to reach."""
@@ -164,13 +168,14 @@ class Worker:
                 heart,
                 closing(self.objective.train(fields, trial.seed, target, folder)) as reports,
             ):
-                for report in reports:
+                for report in self.clock.timed(reports):
                     if heart.is_taken:
                         raise Taken
                     if isinstance(report, Look):
                         last = report.value
                         part, value, loss = report.part, report.value, report.loss
                         self.study.report(trial.number, part, value, loss, self.age)
+                        self.listener.looked(trial, part, value)
                         out = self._ranked_out(trial, report, target)
                     elif isinstance(report, Loss):
                         reason = guard.see(report.value) or ""
@@ -179,6 +184,9 @@ class Worker:
                         reason = report.reason
                     if reason or out or self.budget.is_over:
                         break
+        except KeyboardInterrupt:
+            self.study.leave(trial.number, WAITING, None)
+            raise
         except (SteadygradError, RuntimeError, MemoryError) as error:
             reason, diverged = f"failed: {error}", True
         self.trained_parts += max(0, self.objective.done(folder) - before)
@@ -206,7 +214,7 @@ class Worker:
         if look.part >= target or target < full or trial.repeats is not None:
             return ""
         tried = self.study.trials()
-        if self.budget.parts_left(tried) - self.plan.kept_back < full:
+        if self.budget.parts_left(tried) - kept_back(tried, self.plan) < full:
             return ""
         return ranked_out(look.part, look.value, tried, full, self.plan.finalists)
 

@@ -29,7 +29,8 @@ FINALIST_SHARE = 0.25
 """At most this share of the budget goes to repeating finalists."""
 FINALISTS = 3
 SEEDS = 3
-"""Runs per finalist, the first one included."""
+"""Runs per finalist that time is kept back for, the first one included."""
+MOST_SEEDS = 8
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,9 @@ class Plan:
     runs: float
     """Full-length runs the budget was worth when the plan was made."""
     epochs: int = 0
-    """Of a full-length run of real training."""
+    """Of one training run to its end."""
+    folds: int = 1
+    """Runs to its end that a full-length trial consists of, one after the other."""
 
     @property
     def full(self) -> int:
@@ -53,9 +56,9 @@ class Plan:
         return self.rungs[-1]
 
     @property
-    def kept_back(self) -> int:
-        """Parts kept back from the fine stage for the finalists."""
-        return self.finalists * (SEEDS - 1) * self.full if self.finalists > 1 else 0
+    def run(self) -> int:
+        """Parts of one training run; with folds, a full-length trial is several."""
+        return self.full // self.folds
 
     def to_dict(self) -> dict[str, Any]:
         """Ready for JSON."""
@@ -67,17 +70,20 @@ class Plan:
         return cls(**{**values, "rungs": tuple(values["rungs"])})
 
 
-def make_plan(full: int, runs: float, *, noisy: bool, seed: int) -> Plan:
-    """The stages for a budget of `runs` full-length runs of `full` parts.
+def make_plan(run: int, runs: float, *, noisy: bool, seed: int, folds: int = 1) -> Plan:
+    """The stages for a budget of `runs` training runs of `run` parts.
 
     >>> make_plan(52, 10, noisy=False, seed=0).rungs
     (2, 6, 17, 52)
+    >>> make_plan(27, 10, noisy=False, seed=0, folds=5).rungs
+    (1, 3, 9, 27, 135)
     """
-    rungs = sorted({max(1, round(full / ETA**back)) for back in range(4)})
+    rungs = sorted({max(1, round(run / ETA**back)) for back in range(4)} | {run * folds})
     starts = int(min(STARTS, max(ETA, STARTS_PER_RUN * runs)))
-    affordable = int(FINALIST_SHARE * runs / (SEEDS - 1))
+    affordable = int(FINALIST_SHARE * runs / folds / (SEEDS - 1))
     finalists = min(FINALISTS, affordable) if noisy else 0
-    return Plan(starts, tuple(rungs), finalists if finalists > 1 else 0, seed, runs)
+    finalists = finalists if finalists > 1 else 0
+    return Plan(starts, tuple(rungs), finalists, seed, runs, folds=folds)
 
 
 def sobol_points(space: Space, number: int, seed: int) -> list[dict[str, Value]]:
@@ -124,12 +130,21 @@ def next_work(tried: list[Tried], plan: Plan, parts_left: float) -> Work | None:
         promoted = _promotion(tried, plan, rung)
         if promoted is not None:
             return GoOn(promoted, plan.rungs[rung], "halving") if parts_left > 0 else None
-    if parts_left - plan.kept_back >= plan.full:
+    spare = parts_left - kept_back(tried, plan)
+    if spare >= plan.full and not any(trial.repeats is not None for trial in tried):
         return Propose()
     repeated = next_repeat(tried, plan)
-    if repeated is not None and parts_left >= plan.full:
-        return repeated
+    if parts_left >= plan.full:  # without two finalists there is nobody to repeat
+        return repeated or Propose()
     return _last_resort(tried, plan, parts_left)
+
+
+def kept_back(tried: list[Tried], plan: Plan) -> int:
+    """Parts kept back from the fine stage for what is still to be repeated of the finalists."""
+    if plan.finalists < 2:
+        return 0
+    begun = sum(trial.repeats is not None and trial.state != LOST for trial in tried)
+    return max(0, plan.finalists * (SEEDS - 1) - begun) * plan.full
 
 
 def _promotion(tried: list[Tried], plan: Plan, rung: int) -> Tried | None:
@@ -149,7 +164,7 @@ def _promotion(tried: list[Tried], plan: Plan, rung: int) -> Tried | None:
 
 def _last_resort(tried: list[Tried], plan: Plan, parts_left: float) -> Work | None:
     """With less than a full run left: of the paused trials that can still be finished, the best."""
-    spare = parts_left - plan.kept_back
+    spare = parts_left - kept_back(tried, plan)
     ends = full_length_estimates(tried, plan.full)
     paused = [t for t in tried if t.state == WAITING and plan.full - t.parts <= spare]
     paused = [t for t in paused if t.number in ends]
@@ -158,11 +173,14 @@ def _last_resort(tried: list[Tried], plan: Plan, parts_left: float) -> Work | No
 
 
 def next_repeat(tried: list[Tried], plan: Plan) -> Repeat | None:
-    """The next finalist and seed that nobody ran yet: all finalists once, then again."""
+    """The next finalist and seed that nobody ran yet: all finalists once, then again.
+
+    Where time is left over after that, further seeds make the comparison surer.
+    """
     finalists = full_length(tried)[: plan.finalists]
     if len(finalists) < 2:
         return None
-    for seed in range(1, SEEDS):
+    for seed in range(1, MOST_SEEDS):
         for trial in finalists:
             wanted = trial.seed + seed
             same = [t for t in tried if t.repeats == trial.number and t.seed == wanted]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import tempfile
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean
 
 from steadygrad import checkpoint, recipes
 from steadygrad.build import build, make_batches
@@ -18,7 +20,7 @@ from steadygrad.fit.progress import averaged
 from steadygrad.fit.watched import Watched
 from steadygrad.images.batches import Batches
 from steadygrad.images.dataset import Images
-from steadygrad.record import Recipe, Record
+from steadygrad.record import Recipe, Record, write_json
 from steadygrad.search.objective import Hopeless, Look, Loss, Report
 from steadygrad.search.space import Value
 from steadygrad.train import Diverged, TrainingState, start, train
@@ -26,8 +28,16 @@ from steadygrad.training_state import LowResolution
 
 FEWEST_PARTS = 27
 """Three halvings by thirds; a run of fewer epochs has parts of less than one."""
+FOLDS = "folds.json"
+"""Error and loss of each fold that was trained to its end, in a trial's folder."""
 LOOKS = 9
 """Validation looks in a full run, beside those at the rungs: each costs a forward pass."""
+
+
+def looks_of(epochs: int, rungs: Iterable[int] = ()) -> frozenset[int]:
+    """Parts of one run after which it is scored."""
+    parts = num_parts(epochs)
+    return frozenset({round(parts * share / LOOKS) for share in range(1, LOOKS + 1)} | set(rungs))
 
 
 def num_parts(epochs: int) -> int:
@@ -52,11 +62,20 @@ class Training:
     """Parts after which the validation pictures are scored, beside where a trial stops."""
     watch: bool = True
     noisy: bool = True
+    folds: tuple[Images, ...] = ()
+    """The same pictures with another validation split each; none: `images` has the only one."""
+    load_seconds: float = 0.0
+    """What reading the pictures took."""
+
+    @property
+    def run(self) -> int:
+        """Parts of one training run."""
+        return num_parts(self.epochs)
 
     @property
     def full(self) -> int:
-        """Parts of a full-length run."""
-        return num_parts(self.epochs)
+        """Parts of a full-length trial: a run, or one for each fold."""
+        return self.run * max(1, len(self.folds))
 
     def recipe(self, fields: Mapping[str, Value], seed: int) -> Recipe:
         """The resolved recipe of a trial: what `steadygrad train --recipe` repeats.
@@ -73,17 +92,47 @@ class Training:
     def train(
         self, fields: Mapping[str, Value], seed: int, stop: int, folder: Path
     ) -> Generator[Report, None, None]:
-        """Train on from `folder`'s checkpoint until part `stop`; a Look's part is on the disk."""
+        """Train on from `folder`'s checkpoint until part `stop`; a Look's part is on the disk.
+
+        Whoever died between saving that part and scoring it leaves the scoring to do. With folds
+        one run follows the other; from the second on only its end is a Look, with the mean so far.
+        """
         recipe = self.recipe(fields, seed)
-        classifier = build(recipe, self.images)
-        batches = make_batches(recipe, self.images)
-        counts = self.images.train.class_counts().tolist()
+        if not self.folds:
+            yield from self._run(self.images, recipe, stop, folder)
+            return
+        before = _ended_folds(folder)
+        first = min(len(before), (stop - 1) // self.run)
+        before = before[:first]
+        for fold in range(first, (stop - 1) // self.run + 1):
+            here = folder / f"fold-{fold}"
+            begin = fold * self.run
+            for report in self._run(self.folds[fold], recipe, min(stop - begin, self.run), here):
+                if not isinstance(report, Look):
+                    yield report
+                elif report.part == self.run:
+                    before.append((report.value, report.loss))
+                    write_json(folder / FOLDS, before)
+                    value, loss = (mean(column) for column in zip(*before))
+                    yield Look(begin + self.run, value, loss)
+                elif fold == 0:
+                    yield report
+
+    def _run(
+        self, images: Images, recipe: Recipe, stop: int, folder: Path
+    ) -> Generator[Report, None, None]:
+        """One training run, from where `folder` has it until part `stop`."""
+        classifier = build(recipe, images)
+        batches = make_batches(recipe, images)
+        counts = images.train.class_counts().tolist()
         state = start(classifier, recipe, len(batches), class_counts=counts)
         part = 0
         if checkpoint.path_of(folder).exists():
             part = int(checkpoint.load(folder, state)["part"])
         if part < stop:
-            yield from self._steps(state, batches, recipe, (part, stop), folder)
+            yield from self._steps(state, batches, recipe, (part, stop), (images, folder))
+        else:
+            yield _look(state, recipe, part, (images, folder))
 
     def _steps(
         self,
@@ -91,10 +140,10 @@ class Training:
         batches: Batches,
         recipe: Recipe,
         parts: tuple[int, int],
-        folder: Path,
+        place: tuple[Images, Path],
     ) -> Generator[Report, None, None]:
         part, stop = parts
-        ends = {round(k * state.total_steps / self.full): k for k in range(part + 1, stop + 1)}
+        ends = {round(k * state.total_steps / self.run): k for k in range(part + 1, stop + 1)}
         last = max(ends)
         with ExitStack() as stack:
             watched = self._watched(state, recipe, stack) if part == 0 and self.watch else None
@@ -107,23 +156,11 @@ class Training:
                         yield Hopeless(reason)
                     part = ends.get(state.step, 0)
                     if part in self.looks or state.step == last:
-                        yield self._look(state, recipe, part, folder)
+                        yield _look(state, recipe, part, place)
                     if state.step == last:
                         return
             except Diverged as error:
                 yield Loss(error.loss if not math.isfinite(error.loss) else math.nan)
-
-    def _look(self, state: TrainingState, recipe: Recipe, part: int, folder: Path) -> Report:
-        """Save, then score the validation pictures; a loss that is no number is its end."""
-        checkpoint.save(folder, state, {"part": part})
-        low = state.progress < recipe.low_resolution
-        classifier = state.classifier
-        with averaged(state):
-            scored = LowResolution(classifier) if low else classifier
-            scores = evaluate(scored, self.images.val, precision=recipe.precision)
-        if not math.isfinite(scores.loss):
-            return Loss(scores.loss)
-        return Look(part, 1.0 - scores.accuracy, scores.loss)
 
     def _watched(self, state: TrainingState, recipe: Recipe, stack: ExitStack) -> Watched:
         record = Record()
@@ -133,13 +170,45 @@ class Training:
 
     def done(self, folder: Path) -> int:
         """The part its checkpoint stands at, read from the file's header."""
-        try:
-            with open(checkpoint.path_of(folder), "rb") as file:
-                header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-            values = json.loads(header["__metadata__"]["steadygrad"])
-        except (OSError, ValueError, KeyError):
-            return 0
-        return int(values["extra"]["part"])
+        if not self.folds:
+            return _part_of(folder)
+        ended = len(_ended_folds(folder))
+        if ended == len(self.folds):
+            return self.full
+        return ended * self.run + _part_of(folder / f"fold-{ended}")
+
+
+def _ended_folds(folder: Path) -> list[tuple[float, float]]:
+    """(error, loss) of each fold that was trained to its end."""
+    try:
+        rows = json.loads((folder / FOLDS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+    return [(float(value), float(loss)) for value, loss in rows]
+
+
+def _part_of(folder: Path) -> int:
+    try:
+        with open(checkpoint.path_of(folder), "rb") as file:
+            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        values = json.loads(header["__metadata__"]["steadygrad"])
+    except (OSError, ValueError, KeyError):
+        return 0
+    return int(values["extra"]["part"])
+
+
+def _look(state: TrainingState, recipe: Recipe, part: int, place: tuple[Images, Path]) -> Report:
+    """Save, then score the validation pictures; a loss that is no number is its end."""
+    images, folder = place
+    checkpoint.save(folder, state, {"part": part})
+    low = state.progress < recipe.low_resolution
+    classifier = state.classifier
+    with averaged(state):
+        scored = LowResolution(classifier) if low else classifier
+        scores = evaluate(scored, images.val, precision=recipe.precision)
+    if not math.isfinite(scores.loss):
+        return Loss(scores.loss)
+    return Look(part, 1.0 - scores.accuracy, scores.loss)
 
 
 def _certain(watched: Watched | None, step: int) -> str:
@@ -170,3 +239,16 @@ def seconds_per_epoch(training: Training, seconds: float = 3.0) -> float:
                 break
     settled = sorted(times[1:]) or times
     return settled[len(settled) // 2] * len(batches)
+
+
+def seconds_per_start(training: Training, seconds_per_part: float) -> float:
+    """What beginning a trial costs beside its training: building, its looks, saving.
+
+    Measured on the shortest trial there is, one part of the usual recipe.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.monotonic()
+        with closing(training.train({}, training.asked.seed, 1, Path(folder))) as reports:
+            for _ in reports:
+                pass
+        return max(0.0, time.monotonic() - began - seconds_per_part)
