@@ -1,6 +1,6 @@
 import pytest
 
-from steadygrad.search.stages import SEEDS, make_plan, next_repeat
+from steadygrad.search.stages import MOST_SEEDS, make_plan, next_repeat
 from steadygrad.search.tried import DONE, RUNNING, Tried
 from steadygrad.search.verdict import decide
 
@@ -46,4 +46,4 @@ def test_every_finalist_gets_every_seed_once():
         state = DONE if len(given) % 2 else RUNNING
         again = {"seed": repeat.seed, "repeats": repeat.trial.number}
         tried.append(Tried(len(tried), {}, state, {27: 0.5}, "finalists", **again))
-    assert sorted(given) == [(n, s) for n in range(3) for s in range(1, SEEDS)]
+    assert sorted(given) == [(n, s) for n in range(3) for s in range(1, MOST_SEEDS)]

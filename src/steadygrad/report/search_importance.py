@@ -31,17 +31,23 @@ def draw(searched: Searched) -> Html:
                 tag("th", tag("code", name), scope="row"),
                 tag("td", _bar(number_or_none(share) or 0.0, low, high), class_="bar"),
                 numeric(percent(share, 0), number_or_none(share)),
-                tag("td", _between(low, high), class_="number soft"),
+                tag("td", _between(low, high), class_="number soft between"),
                 _verdict(name, low, weak, pairs),
             ]
         )
-    heads = ["parameter", "share", numeric_head(""), numeric_head("could as well be"), ""]
+    heads = [
+        "parameter",
+        "share",
+        numeric_head(""),
+        tag("th", "could as well be", scope="col", class_="number between"),
+        "",
+    ]
     return tag(
         "div",
         table(heads, rows, class_="importance"),
         *(tag("p", _pair_words(pair)) for pair in pairs),
         tag("p", _note(explained), class_="note"),
-        class_="card",
+        class_="card shares",
     )
 
 
@@ -87,7 +93,7 @@ def _verdict(name: str, low: float | None, weak: set[str], pairs: list[list[str]
         return f"together with {', '.join(partners)}"
     if name in weak:
         return "of no matter here"
-    return "matters" if low is not None and low >= SURELY else "not sure"
+    return "matters" if low is not None and low >= SURELY else "can't be told yet"
 
 
 def _bar(share: float, low: float | None, high: float | None) -> Html:

@@ -67,27 +67,22 @@ def _edges(searched: Searched, parameter: Parameter) -> list[Html]:
         tag("rect", x=x, y=BOX.top, width=wide, height=height, class_="outer")
         for x in (BOX.left, BOX.end - wide)
     ]
-    for side in cliffs(searched, parameter):
-        at = _winner(searched, parameter)
-        if at is not None:
-            left, right = (BOX.left, _x(at)) if side == "low" else (_x(at), BOX.end)
-            box = {"x": left, "y": BOX.top, "width": max(right - left, 1.0), "height": height}
-            parts.append(tag("rect", **box, class_="cliff"))
+    for side, at in cliffs(searched, parameter):
+        left, right = (BOX.left, _x(at)) if side == "low" else (_x(at), BOX.end)
+        box = {"x": left, "y": BOX.top, "width": max(right - left, 1.0), "height": height}
+        parts.append(tag("rect", **box, class_="cliff"))
     return parts
 
 
-def cliffs(searched: Searched, parameter: Parameter) -> list[str]:
-    """The sides on which a stability cliff stands next to the best value."""
-    return [
-        str(edge.get("side"))
-        for edge in reading.rows(searched.found, "edges")
-        if edge.get("kind") == "cliff" and edge.get("parameter") == parameter.name
-    ]
-
-
-def _winner(searched: Searched, parameter: Parameter) -> float | None:
-    winner = searched.winner
-    return parameter.spot(winner) if winner is not None else None
+def cliffs(searched: Searched, parameter: Parameter) -> list[tuple[str, float]]:
+    """(side, position of the best value) where a stability cliff stands next to it."""
+    found: list[tuple[str, float]] = []
+    for edge in reading.rows(searched.found, "edges"):
+        at = parameter.position(edge.get("at"))
+        cliff = edge.get("kind") == "cliff" and edge.get("parameter") == parameter.name
+        if cliff and at is not None:
+            found.append((str(edge.get("side")), at))
+    return found
 
 
 def _dot(searched: Searched, parameter: Parameter, trial: Trial, errors: ErrorAxis) -> Html:
@@ -120,9 +115,8 @@ def _marks(searched: Searched, parameter: Parameter) -> list[Html]:
         shift = 4 if side == "high" else -4
         parts.append(tag("line", x1=x, x2=x, y1=BOX.top - 8, y2=BOX.base, class_="before"))
         parts.append(tag("text", "widened", x=x + shift, y=BOX.top - 2, class_=f"event {turn}"))
-    at = _winner(searched, parameter)
-    for side in cliffs(searched, parameter) if at is not None else []:
-        x = _x(at or 0.0)
+    for side, at in cliffs(searched, parameter):
+        x = _x(at)
         turn, shift = ("end", -5) if side == "low" else ("start", 5)
         parts.append(tag("line", x1=x, x2=x, y1=BOX.top - 8, y2=BOX.base, class_="cliffline"))
         parts.append(tag("text", "cliff", x=x + shift, y=BOX.top + 10, class_=f"cliffname {turn}"))
@@ -136,8 +130,9 @@ def _words(searched: Searched, parameter: Parameter) -> str:
         for side, before, now in parameter.widened
     ]
     words += [
-        f"Stability cliff: half of the trials beside the winner, towards the {side} end, diverged."
-        for side in cliffs(searched, parameter)
+        f"Stability cliff: beside the best value, towards the {side} end, half of the trials or "
+        "more diverged."
+        for side, _ in cliffs(searched, parameter)
     ]
     words += [
         f"The error still falls towards the {edge.get('side')} end: the next search should begin "

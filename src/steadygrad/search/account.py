@@ -66,6 +66,7 @@ def _edges(space: Space, tried: list[Tried], plan: Plan) -> list[dict[str, Any]]
             "parameter": edge.parameter.name,
             "side": edge.side,
             "kind": "cliff" if edge.is_cliff else "open",
+            "at": edge.at,
             "text": edge.text if edge.is_cliff else f"{edge.why}. {OPEN_END}",
         }
         for edge in find_edges(space, tried, plan.full)

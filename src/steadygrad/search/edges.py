@@ -35,6 +35,8 @@ class Edge:
     text: str
     why: str
     """The same without what was done about it."""
+    at: float
+    """The best value."""
     wider: Parameter | None
     """The range to go on with; None: a cliff."""
 
@@ -94,7 +96,7 @@ def _judge(parameter: Parameter, side: str, top: list[Tried], fit: Fit) -> Edge 
         f"{name}: the best trials lie at the {side} end of the range ({best:.4g} of "
         f"{parameter.low:g} to {parameter.high:g}), and the error still falls there"
     )
-    return Edge(parameter, side, False, f"{why}: widened to {new:g}.", why, wider)
+    return Edge(parameter, side, False, f"{why}: widened to {new:g}.", why, float(best), wider)
 
 
 def _cliff(parameter: Parameter, side: str, tried: list[Tried], best: Tried) -> Edge | None:
@@ -122,11 +124,12 @@ def _cliff(parameter: Parameter, side: str, tried: list[Tried], best: Tried) -> 
         return None
     if sum(t.diverged for t in elsewhere) >= CLIFF * diverged / len(beside) * len(elsewhere):
         return None
+    at = float(best.params[name])
     why = (
-        f"{name}: the best value, {best.params[name]:.3g}, stands at a stability cliff: {diverged} "
+        f"{name}: the best value, {at:.3g}, stands at a stability cliff: {diverged} "
         f"of the {len(beside)} trials next to it on the {side} side diverged"
     )
-    return Edge(parameter, side, True, f"{why}. Not widened. {CLIFF_ADVICE}", why, None)
+    return Edge(parameter, side, True, f"{why}. Not widened. {CLIFF_ADVICE}", why, at, None)
 
 
 def _is_beside(

@@ -74,8 +74,8 @@ def decide(tried: list[Tried], plan: Plan, pictures: int = 0) -> Verdict:
         "deviation)."
     )
     if ties:
-        names = " and ".join(f"{tie.trial.number} ({percent(tie.mean, 2)})" for tie in ties)
-        text += f" It is a tie with trial {names}: the difference is within the noise."
+        names = [f"{tie.trial.number} ({percent(tie.mean, 2)})" for tie in ties]
+        text += f" It is a tie with {_listed(names)}: the difference is within the noise."
     numbers = tuple(tie.trial.number for tie in ties)
     band = BAND * spread / math.sqrt(len(first.values))
     return Verdict(first.trial, tuple(repeated), spread, numbers, text, band, "seeds")
@@ -100,13 +100,20 @@ def _by_pictures(best: Tried, finished: list[Tried], plan: Plan, pictures: int) 
         <= BAND * math.sqrt(noise + _variance(other.value or 0.0, pictures))
     ]
     if ties:
-        named = len(ties) <= NAMED
-        names = " and ".join(map(str, ties)) if named else f"{len(ties)} others"
-        text += (
-            f" It is a tie with {'trial ' if named else ''}{names}: {pictures:,} validation "
-            "pictures can't tell them apart."
-        )
+        others = f"{len(ties)} others" if len(ties) > NAMED else _listed(list(map(str, ties)))
+        text += f" It is a tie with {others}: {pictures:,} validation pictures can't tell."
     return Verdict(best, (), None, tuple(ties), text, BAND * math.sqrt(noise), "pictures")
+
+
+def _listed(names: list[str]) -> str:
+    """Trials in words.
+
+    >>> _listed(["3"]), _listed(["3", "5", "8"])
+    ('trial 3', 'trials 3, 5 and 8')
+    """
+    if len(names) == 1:
+        return f"trial {names[0]}"
+    return f"trials {', '.join(names[:-1])} and {names[-1]}"
 
 
 def _variance(error: float, pictures: int) -> float:

@@ -37,18 +37,31 @@ def write_account(folder: str | Path, found: dict[str, Any]) -> None:
 def write_page(folder: str | Path) -> Path:
     """Write a search's report.html again: from search.json, or from a study that was cut off."""
     folder = Path(folder)
-    path = folder / ACCOUNT
-    if path.is_file():
-        try:
-            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        except json.JSONDecodeError as error:
-            raise InputError(f"{path} is damaged: {error}.") from None
-        write_text(folder / PAGE, page(found))
-        return folder / PAGE
-    study = SharedStudy(str(folder / JOURNAL), STUDY_NAME)
+    found, study = _kept(folder / ACCOUNT), folder / JOURNAL
+    if not found or ("full_run" not in found and _is_newer(study, folder / ACCOUNT)):
+        found = {"data": folder.resolve().name, "folder": str(folder), **found}
+        found |= _from_study(study, int(found.get("pictures", 0)))
+        write_json(folder / ACCOUNT, found)
+    write_text(folder / PAGE, page(found))
+    return folder / PAGE
+
+
+def _kept(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path} is damaged: {error}.") from None
+
+
+def _is_newer(study: Path, account: Path) -> bool:
+    return study.is_file() and study.stat().st_mtime > account.stat().st_mtime
+
+
+def _from_study(path: Path, pictures: int) -> dict[str, Any]:
+    study = SharedStudy(str(path), STUDY_NAME)
     begun = study.read()
     if begun is None:
-        raise InputError(f"{folder / JOURNAL} holds no search of Steadygrad.")
-    found = account_of(study, *begun)
-    write_account(folder, found | {"data": folder.resolve().name, "folder": str(folder)})
-    return folder / PAGE
+        raise InputError(f"{path} holds no search of Steadygrad.")
+    return account_of(study, *begun, pictures)
