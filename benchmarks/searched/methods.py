@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import dataclass, replace
 from itertools import count
@@ -10,7 +11,6 @@ from types import SimpleNamespace
 import numpy as np
 import optuna
 
-from steadygrad.search import budget, engine, trial
 from steadygrad.search.budget import Budget
 from steadygrad.search.engine import Deaf, Worker
 from steadygrad.search.space import Space
@@ -25,10 +25,11 @@ from .tasks import with_looks
 
 
 def count_cpu_seconds() -> None:
-    """Our search's own clocks count this process's CPU seconds from now on, as ours here does."""
-    clock = SimpleNamespace(monotonic=time.process_time)
-    for module in (budget, engine, trial):
-        setattr(module, "time", clock)  # noqa: B010
+    """Our search counts this process's CPU seconds from now on, as `followed.Clock` does."""
+    clock = SimpleNamespace(**{**vars(time), "monotonic": time.process_time})
+    for name, module in list(sys.modules.items()):
+        if name.startswith("steadygrad.search.") and getattr(module, "time", None) is time:
+            setattr(module, "time", clock)  # noqa: B010
 
 
 def random_search(objective: Followed, space: Space, seed: int) -> None:
