@@ -96,7 +96,7 @@ class Session:
             line += f": usually {show_seconds(left[0])}"
         if len(self.chosen) > 1:
             line = f"{place + 1} of {len(self.chosen)}, {line}"
-            line += f", about {show_seconds(sum(left))} to the end" if len(left) > 1 else ""
+            line += f", about {show_seconds(sum(left))} to the end" if all(left) else ""
         progress.stage(line)
         if not progress.console.is_terminal:
             progress.say(line)
@@ -108,9 +108,9 @@ class Session:
         alone = len(self.chosen) == 1
         if alone and isinstance(run, Broken) and isinstance(run.cause, SteadygradError):
             raise run.cause
-        self.rows.append(run.to_dict())
         if self.gallery is not None:
             self.gallery.add(run)
+        self.rows.append(run.to_dict())  # after the page: Ctrl-C in between leaves neither
         if self.options["json_path"] != "-":
             click.echo(described(run) + "\n")
 
