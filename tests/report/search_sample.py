@@ -4,6 +4,7 @@ import json
 import math
 import random
 from dataclasses import replace
+from functools import cache
 
 from steadygrad.record.store import strict_json
 from steadygrad.search.account import account
@@ -96,11 +97,13 @@ def told_of(tried, space, *, first=None, told=(), runs=5.0, pictures=500, **more
 FULL_RUN = {"test": {"accuracy": 0.981, "loss": 0.07}, "val": {"accuracy": 0.979}}
 
 
+@cache
 def small():
     """A search that had time for three trials."""
     return told_of(trials(SPACE, 3), SPACE, full_run=FULL_RUN)
 
 
+@cache
 def widened():
     """The range of the rate was widened, and its winner has two rivals over three seeds."""
     space = SPACE.replaced(replace(LR, high=10.0))
@@ -113,6 +116,7 @@ def widened():
     return told_of(tried, space, first=SPACE, told=told, runs=40.0, **more)
 
 
+@cache
 def many():
     """Three hundred trials of thirteen parameters."""
     return told_of(trials(WIDE, 300, cliff=0.1), WIDE, full_run=FULL_RUN, runs=60.0)

@@ -31,6 +31,11 @@ def test_every_search_gives_a_page_like_the_others(drawn):
     check_strict_json(drawn)
 
 
+@pytest.fixture(scope="module")
+def crowded():
+    return page(many())
+
+
 def groups(drawn, look=""):
     """Trials that have a line or a dot of that look."""
     found = [a for name, a in Document(drawn).elements if name == "g" and "data-trial" in a]
@@ -54,9 +59,8 @@ def test_the_winner_its_error_its_noise_and_its_test_score_are_told():
     assert "of no matter here" in text
 
 
-def test_a_curve_for_every_scored_trial_and_a_row_for_every_trial():
-    found = many()
-    drawn = page(found)
+def test_a_curve_for_every_scored_trial_and_a_row_for_every_trial(crowded):
+    found, drawn = many(), crowded
     scored = {row["number"] for row in found["trials"] if row["curve"]}
     assert groups(section(drawn, "curves")) == scored
     assert groups(section(drawn, "curves"), "won") == {found["winner"]}
@@ -68,9 +72,8 @@ def test_a_curve_for_every_scored_trial_and_a_row_for_every_trial():
     assert section(drawn, "slices").count("<figure") == 13
 
 
-def test_each_trial_says_why_it_ended_where_it_is_pointed_at():
-    found = many()
-    text = section(page(found), "trials")
+def test_each_trial_says_why_it_ended_where_it_is_pointed_at(crowded):
+    found, text = many(), section(crowded, "trials")
     texts = json.loads(re.search(r'class="trialtexts">(.*?)</script>', text).group(1))
     assert set(texts) == {str(row["number"]) for row in found["trials"]}
     for row in found["trials"]:
@@ -89,13 +92,12 @@ def test_a_widened_range_is_drawn_with_its_old_end_and_told():
     assert "widened to 10." in section(page(found), "stages")
 
 
-def test_a_cliff_is_marked_at_the_best_value_and_advice_stands_with_the_stages():
+def test_a_cliff_is_marked_at_the_best_value_and_advice_stands_with_the_stages(crowded):
     found = many()
     (edge,) = [edge for edge in found["edges"] if edge["kind"] == "cliff"]
     assert (edge["parameter"], edge["side"]) == ("lr", "high")
-    drawn = page(found)
-    assert section(drawn, "slices").count('class="cliffline"') == 1
-    assert "--warmup" in section(drawn, "stages")
+    assert section(crowded, "slices").count('class="cliffline"') == 1
+    assert "--warmup" in section(crowded, "stages")
 
 
 def test_the_stages_are_counted_from_the_trials():
@@ -169,8 +171,7 @@ JUNK = st.recursive(
 @settings(max_examples=60, deadline=None)
 @given(st.sampled_from(sorted(widened())), JUNK)
 def test_whatever_is_missing_the_rest_is_drawn(key, junk):
-    found = widened()
-    del found[key]
+    found = {name: value for name, value in widened().items() if name != key}
     check_well_formed(page(found), WINNER)
     if key in ("data", "verdict", "band", "pictures", "seconds", "overhead", "recipe", "full_runs"):
         check_well_formed(page(found | {key: junk}), WINNER)

@@ -100,20 +100,6 @@ class SharedStudy:
             time.sleep(WAIT_SECONDS)
         return plan, space
 
-    def read(self) -> tuple[Plan, Space] | None:
-        """The plan and the space of the study that is there, to look at only; None: there is none.
-
-        Whoever only draws it need not ask for the same as those who began it.
-        """
-        try:
-            self._id = self._storage.get_study_id_from_name(self.name)
-        except KeyError:
-            return None
-        attrs = self._attrs()
-        if "plan" not in attrs:
-            return None
-        return Plan.from_dict(attrs["plan"]), Space.from_list(attrs["space"])
-
     def _is_begun(self) -> bool:
         """Whether the study has its plan; where somebody may be about to write it, wait."""
         deadline = self._deadline()
@@ -199,6 +185,21 @@ class SharedStudy:
 
     def _write(self, name: str, value: Any) -> None:
         self._storage.set_study_user_attr(self._id, name, value)
+
+
+def read_study(study: SharedStudy) -> tuple[Plan, Space] | None:
+    """The plan and the space of the study that is there, to look at only; None: there is none.
+
+    Whoever only draws it need not ask for the same as those who began it.
+    """
+    try:
+        study._id = study._storage.get_study_id_from_name(study.name)
+    except KeyError:
+        return None
+    attrs = study._attrs()
+    if "plan" not in attrs:
+        return None
+    return Plan.from_dict(attrs["plan"]), Space.from_list(attrs["space"])
 
 
 ATTRIBUTES: tuple[str, ...] = (

@@ -11,7 +11,7 @@ from steadygrad.record import write_json
 from steadygrad.record.store import write_text
 from steadygrad.report.search_page import page
 from steadygrad.search.account import account
-from steadygrad.search.shared import SharedStudy
+from steadygrad.search.shared import SharedStudy, read_study
 from steadygrad.search.space import Space
 from steadygrad.search.stages import Plan
 from steadygrad.search.verdict import decide
@@ -61,7 +61,7 @@ def _is_newer(study: Path, account: Path) -> bool:
 
 def _from_study(path: Path, pictures: int) -> dict[str, Any]:
     study = SharedStudy(str(path), STUDY_NAME)
-    begun = study.read()
+    begun = read_study(study)
     if begun is None:
         raise InputError(f"{path} holds no search of Steadygrad.")
     return account_of(study, *begun, pictures)
