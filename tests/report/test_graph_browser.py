@@ -22,7 +22,10 @@ const shapes = (kind) => [...document.querySelectorAll(`.graph-view svg ${kind}`
 const number = (one, name) => Number(one.getAttribute(name));
 const boxes = () => shapes(".box > rect:first-of-type").map((one) =>
   ["x", "y", "width", "height"].map((name) => number(one, name)));
-const edges = () => shapes("path.edge").map((one) => one.getAttribute("d"));
+const edges = () => shapes("path.edge").map((one) => {
+  const numbers = one.getAttribute("d").match(/-?[0-9.]+(e-?[0-9]+)?/g).map(Number);
+  return [...numbers.slice(0, 2), ...numbers.slice(-2)];
+});
 const state = () => ({ boxes: boxes(), edges: edges() });
 const press = (label) => document.querySelector(`.graph-tools [aria-label="${label}"]`).click();
 result.first = state();
@@ -52,7 +55,14 @@ result.more = state().boxes.length;
 press("Fit into the view");
 const view = document.querySelector(".graph-view"), svg = view.querySelector("svg");
 result.fits = number(svg, "height") <= view.clientHeight + 1 || number(svg, "width") < 400;
+press("Open all boxes");
+const all = document.querySelector(".graph-view svg").viewBox.baseVal.height;
 window.dispatchEvent(new Event("beforeprint"));
+const printed = [...document.querySelectorAll(".graph-view > svg")].map((s) => s.viewBox.baseVal);
+result.pieces = printed.map((piece) => [piece.y, piece.height]);
+result.all = all;
+window.dispatchEvent(new Event("afterprint"));
+result.after = document.querySelectorAll(".graph-view > svg").length;
 result.wide = document.documentElement.scrollWidth <= window.innerWidth;
 document.title = "RESULT" + JSON.stringify(result) + "END";
 """
@@ -106,6 +116,11 @@ def from_corner(boxes):
     return [[x - left, y - top, *size] for x, y, *size in boxes]
 
 
+def shifted(ends):
+    """Where lines begin and end, beside where the first one begins."""
+    return [[x - ends[0][n % 2] for n, x in enumerate(line)] for line in ends]
+
+
 def drawn(root, depth):
     rectangles = [s for s in drawing(root, depth).shapes if isinstance(s, Rectangle)]
     return [[r.x, r.y, r.width, r.height] for r in rectangles if r.width > 20]
@@ -122,8 +137,9 @@ def test_the_script_places_boxes_where_python_does(seed, tmp_path):
         for one, other in zip(found, expected):
             assert one == pytest.approx(other, abs=0.01)
         curves = [s for s in drawing(root, depth).shapes if isinstance(s, Curve)]
-        assert len(result[state]["edges"]) == len(curves)
-        assert all("NaN" not in edge for edge in result[state]["edges"])
+        ends = [[*curve.points[0], *curve.points[-1]] for curve in curves]
+        for one, other in zip(shifted(result[state]["edges"]), shifted(ends), strict=True):
+            assert one == pytest.approx(other, abs=0.01)
 
 
 @pytest.mark.parametrize("width", [500, 1200])
@@ -139,6 +155,24 @@ def test_boxes_open_and_close_by_keyboard(width, tmp_path):
     assert len(result["closed"]["boxes"]) < result["more"] <= len(result["open"]["boxes"])
     assert result["fits"]
     assert result["wide"]
+
+
+def test_the_picture_is_printed_whole_in_pieces_cut_between_cards(tmp_path):
+    root = nested(5)
+    result = probed(root, tmp_path)
+    pieces = result["pieces"]
+    assert len(pieces) > 1
+    at = 0
+    for y, height in pieces:
+        assert y == pytest.approx(at)
+        at += height
+    assert at == pytest.approx(result["all"])
+    left = min(box[1] for box in result["open"]["boxes"])
+    closed = [box for box in drawn(root, 99) if box[3] < 60]
+    shift = left - min(box[1] for box in drawn(root, 99))
+    for y, _ in pieces[1:]:
+        assert not any(top + shift < y < top + shift + height for _, top, _, height in closed)
+    assert result["after"] == 1
 
 
 def test_the_page_as_it_is_says_nothing_to_the_console(tmp_path):

@@ -4,6 +4,7 @@
   "use strict";
   const SVG = document.querySelector("svg")?.namespaceURI; // none on a page without pictures
   const PADDING = 16, HEADING = 26, LINE = 15, STRIPE = 6, STRAIGHT = 20, MARGIN = 24;
+  const PAPER_WIDTH = 680, PAPER_HEIGHT = 460; // pixels of half a page, which any paper has room for
   const GAP_X = 26, GAP_BEND = 14, GAP_Y = 42, GAP_PORT = 16, PLACINGS = 16;
 
   const element = (name, attributes, ...children) => {
@@ -219,6 +220,30 @@
     });
   }
 
+  /* The picture in pieces that fit on paper, cut between cards: browsers cut one that is higher than
+     a page anywhere, and print what follows on top of it. */
+  function pieces(svg) {
+    const { width, height } = svg.viewBox.baseVal;
+    const limit = PAPER_HEIGHT * Math.max(1, width / PAPER_WIDTH), made = [];
+    const cards = [...svg.querySelectorAll(".box:not(.open) > rect:first-of-type")].map((card) => {
+      const y = Number(card.getAttribute("y"));
+      return [y - 4, y + Number(card.getAttribute("height")) + 20];
+    });
+    const clean = (y) => !cards.some(([from, to]) => from < y && y < to);
+    for (let y = 0; y < height;) {
+      let end = Math.min(height, y + limit);
+      while (end < height && end > y + limit / 2 && !clean(end)) end -= 4;
+      if (end < height && !clean(end)) end = Math.min(height, y + limit);
+      const piece = svg.cloneNode(true);
+      piece.setAttribute("viewBox", `0 ${y} ${width} ${end - y}`);
+      piece.setAttribute("width", width);
+      piece.setAttribute("height", end - y);
+      made.push(piece);
+      y = end;
+    }
+    return made;
+  }
+
   const each = (box, work, depth = 0) => {
     work(box, depth);
     (box.children || []).forEach((child) => each(child, work, depth + 1));
@@ -308,6 +333,10 @@
       const down = view.clientHeight / (laid.size.height + 2 * MARGIN);
       zoom = Math.max(0.15, Math.min(1.5, across, down));
     });
+    window.addEventListener("beforeprint", () => {
+      view.replaceChildren(...pieces(view.querySelector("svg")));
+    });
+    window.addEventListener("afterprint", () => draw(""));
     figure.append(panel);
     figure.classList.add("live");
     draw("");

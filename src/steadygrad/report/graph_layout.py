@@ -1,7 +1,8 @@
 """Layered layout of one level of a graph: who stands in which row, in which order, and where.
 
 The rows (`plan`) depend on the edges only, the places (`place`) on sizes too; so a page that opens
-and closes boxes repeats `place` alone. graph.js holds the same `place`: change both.
+and closes boxes repeats `place` alone. graph.js holds the same `place`: change both
+(tests/report/test_graph_browser.py compares them).
 """
 
 from __future__ import annotations
