@@ -1,12 +1,13 @@
 import numpy as np
 import pytest
+import torch
 from torch import nn
 
 from steadygrad.lab import norm_facts
 from steadygrad.lab import which_norm as experiment
 from steadygrad.lab.framework import run_experiment
 from steadygrad.lab.norm_facts import NORM_NAMES, expected_reach, mode_difference, reached
-from steadygrad.lab.small_networks import load_task, plain_network
+from steadygrad.lab.small_networks import Task, load_task, plain_network
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
@@ -37,6 +38,8 @@ def test_errors_that_do_not_part_fail():
     assert all(v.holds for v in experiment.error_verdicts(steep, 1000))
     both = steep | {"group": {64: 0.1, 2: 0.5}}
     assert not any(v.holds for v in experiment.error_verdicts(both, 1000))
+    assert experiment.lasting(flat, 1000).endswith("down to 2 batch norm is as good as with 64.")
+    assert "down to 64 " in experiment.lasting(steep, 1000)
 
 
 def test_networks_are_as_deep_as_asked():
@@ -48,6 +51,17 @@ def test_networks_are_as_deep_as_asked():
         assert kinds[:3] == ["Conv2d", *(["ReLU", "BatchNorm2d"][:: 1 if norm_last else -1])]
         assert network(task.train[0]).shape == (60, 10)
     assert network[:-2](task.train[0]).shape[2:] == (1, 1)
+
+
+@pytest.mark.parametrize("size", [8, 28, 32])
+def test_maps_shrink_to_a_single_position_at_the_last_convolution(size):
+    pictures = torch.zeros(2, 1, size, size)
+    labels = torch.zeros(2, dtype=torch.long)
+    task = Task((pictures, labels), (pictures, labels), 10, "made up")
+    network = plain_network(task, experiment.shrinking_depth(task), 4, smallest=1)
+    sizes = [network[: 2 * count](pictures).shape[-1] for count in range(1, len(network) // 2)]
+    assert sizes[-1] == 1
+    assert sizes[-2] == 2
 
 
 @pytest.mark.slow

@@ -34,10 +34,15 @@ Errors = dict[str, dict[int, float]]
 """Norm → batch size → share of unseen pictures that are wrong, mean over the draws."""
 
 
+def shrinking_depth(task: Task) -> int:
+    """Weight layers of a network that halves its maps to a single position, then classifies."""
+    return math.ceil(math.log2(max(task.train[0].shape[2:]))) + 1
+
+
 def error_of(task: Task, norm: str, batch_size: int, draw: int, values: dict[str, Any]) -> float:
     """Train one network for so many epochs with batches of that size; the rate goes with it."""
     seed = values["seed"] + draw
-    network = plain_network(task, values["depth"], values["width"], norm, smallest=1)
+    network = plain_network(task, shrinking_depth(task), values["width"], norm, smallest=1)
     start(network, task, "kaiming-normal", seed)
     learned = learn(
         network,
@@ -64,11 +69,16 @@ def measure_errors(task: Task, values: dict[str, Any]) -> Errors:
     }
 
 
+def spread_of(num_test: int) -> float:
+    """Two standard errors at most of a share of so many pictures."""
+    return 2 * math.sqrt(0.25 / num_test)
+
+
 def error_verdicts(errors: Errors, num_test: int) -> list[Verdict]:
     """How the errors change from the largest batch to the smallest."""
     large, small = max(errors["batch"]), min(errors["batch"])
     growth = {norm: own[small] - own[large] for norm, own in errors.items()}
-    spread = 2 * math.sqrt(0.25 / num_test)
+    spread = spread_of(num_test)
     return [
         at_least(
             f"batch norm: error added by batches of {small} instead of {large}, over that of group",
@@ -111,6 +121,16 @@ def fact_verdicts(seed: int) -> list[Verdict]:
     text = "batch: they do not, before the running statistics have settled"
     found.append(at_least(text, mode_difference("batch", seed), 0.1, why="outputs have std 1"))
     return found
+
+
+def lasting(errors: Errors, num_test: int) -> str:
+    """A sentence: down to which batch size batch norm errs no more than with the largest."""
+    own = errors["batch"]
+    enough = own[max(own)] + spread_of(num_test)
+    kept = [size for size in own if all(own[more] <= enough for more in own if more >= size)]
+    return f"With batches down to {min(kept)} batch norm is as good as with {max(own)}" + (
+        "; below, its error grows." if min(kept) > min(own) else "."
+    )
 
 
 def draw_errors(errors: Errors) -> Figure:
@@ -179,7 +199,7 @@ def run(values: dict[str, Any]) -> Result:
         rows,
         {"errors": draw_errors(errors), "reach": draw_reach()},
         [*error_verdicts(errors, num_test), *fact_verdicts(values["seed"])],
-        f"On {task.about}, wrong with batches of {small}: {told}.",
+        f"On {task.about}, wrong with batches of {small}: {told}. {lasting(errors, num_test)}",
     )
 
 
@@ -199,7 +219,6 @@ EXPERIMENT = Experiment(
     options=(
         DATA,
         Option("num_train", 4000, 1000, "Pictures to learn from.", int, least=64),
-        Option("depth", 6, None, "Weight layers.", int, least=2),
         Option("width", 32, 12, "Channels.", int),
         Option("epochs", 4, 3, "Passes over the pictures.", int),
         Option("lr", 0.1, None, "Learning rate for batches of 64.", least=0.0),
