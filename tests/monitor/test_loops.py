@@ -406,3 +406,32 @@ def test_a_criterion_counts_in_evaluations_nobody_watches():
     sums: list[float] = []
     record = watch(work)
     assert [epoch.val_loss for epoch in record.epochs] == pytest.approx(sums, rel=1e-5)
+
+
+def test_labels_of_two_tasks_are_not_mixed():
+    def work():
+        body, first, second = nn.Linear(6, 8), nn.Linear(8, 5), nn.Linear(8, 1)
+        model = nn.ModuleDict({"body": body, "first": first, "second": second})
+        opt = torch.optim.SGD(model.parameters(), lr=0.1)
+
+        class Both(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.parts = model
+
+            def forward(self, x):
+                h = torch.relu(body(x))
+                return first(h), second(h).squeeze(1)
+
+        net = Both()
+        for _ in range(12):
+            many, two = net(X)
+            loss = F.cross_entropy(many, torch.arange(96) % 5)
+            loss = loss + F.binary_cross_entropy_with_logits(two, Y.float())
+            opt.zero_grad()
+            loss.backward()
+            opt.step()
+
+    batches = [batch for batch in watch(work, period=4).batches if batch.labels]
+    assert len(batches) > 3
+    assert all(set(batch.labels) == set(range(5)) for batch in batches)

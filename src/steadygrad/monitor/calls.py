@@ -145,15 +145,21 @@ class Calls:
             self.segments[-1].outputs = [node for node in made if node is not None]
 
     def label(self, data: Tensor, labels: list[int]) -> None:
-        """A loss got these labels with a prediction: they belong to the last batch of that size."""
+        """A loss got these labels with a prediction: they belong to the last batch of that size.
+
+        The first loss of a batch names its classes: those of another task would mix with them.
+        """
         if not labels:
             return
         if not self._monitor.window.following:
-            if self.light is not None and self.light.size == len(labels):
-                self.light.labels = labels
+            light = self.light
+            if light is not None and light.size == len(labels) and not light.labels:
+                light.labels = labels
             return
         maker = self._monitor.window.tracer.maker(data)
         near = [self.segments[maker.segment]] if maker is not None else []
+        if any(segment.batch is not None and segment.batch.labels for segment in near):
+            return
         for segment in (*near, *reversed(self.segments)):
             batch = segment.batch
             if batch is not None and batch.size >= len(labels) and not batch.labels:
