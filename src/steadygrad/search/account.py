@@ -10,6 +10,7 @@ from steadygrad.search.budget import parts_trained
 from steadygrad.search.edges import find_edges
 from steadygrad.search.effects import importance
 from steadygrad.search.space import Parameter, Space, Value
+from steadygrad.search.stage_text import stage_texts
 from steadygrad.search.stages import Plan
 from steadygrad.search.tried import ENDED, LOST, WAITING, Tried
 from steadygrad.search.verdict import Verdict
@@ -27,7 +28,7 @@ def account(
     first, space = spaces
     winner = verdict.winner
     return {
-        "stages": _stages(tried, plan),
+        "stages": stage_texts(tried, plan),
         "plan": plan.to_dict() | {"full": plan.full},
         "ranges": [str(parameter) for parameter in space.parameters],
         "space": [_range(parameter, first) for parameter in space.parameters],
@@ -96,33 +97,6 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
         "band": verdict.band,
         "band_from": verdict.band_from,
     }
-
-
-def _stages(tried: list[Tried], plan: Plan) -> list[str]:
-    found: list[str] = []
-    starts = [t for t in tried if t.stage in ("coarse", "halving") and t.state != LOST]
-    for rung, part in enumerate(plan.rungs):
-        reached = [trial for trial in starts if trial.parts >= part]
-        if not reached:
-            break
-        share = f"{percent(part / plan.full, 0)} of a full run"
-        best = percent(_best(reached, part), 2)
-        on = sum(t.parts > part for t in starts)
-        kept = f"; the best {on} went on" if rung < len(plan.rungs) - 1 and on else ""
-        name = "coarse" if rung == 0 else "halving"
-        found.append(
-            f"{name}: {len(reached)} trials to {share}, best validation error {best}{kept}"
-        )
-    for stage in ("fine", "finalists"):
-        mine = [t for t in tried if t.stage == stage and t.state != LOST and t.curve]
-        if mine:
-            best = min(trial.curve[trial.parts] for trial in mine)
-            found.append(f"{stage}: {len(mine)} runs, best validation error {percent(best, 2)}")
-    return found
-
-
-def _best(reached: list[Tried], part: int) -> float | None:
-    return min((trial.curve[part] for trial in reached if part in trial.curve), default=None)
 
 
 def _row(trial: Tried, plan: Plan) -> dict[str, Any]:

@@ -83,11 +83,9 @@ def folds_text(found: dict[str, Any], test_error: float | None) -> str:
     spread = "" if found["spread"] is None else f", standard deviation {percent(found['spread'])}"
     text = (
         f"over {len(errors)} of {found['number']} folds its validation error is "
-        f"{percent(found['mean'])} on average ({percent(min(errors))} to {percent(max(errors))}{spread})"
+        f"{percent(found['mean'])} on average ({percent(min(errors))} to "
+        f"{percent(max(errors))}{spread}); the choice flatters that"
     )
     if test_error is None:
-        return (
-            f"{text}; there is no test split that the choice has not seen, and the choice "
-            "flatters this figure"
-        )
-    return f"{text}; the choice flatters that, the test split is the honest figure: {percent(test_error)}"
+        return f"{text}, and there is no test split that the choice has not seen"
+    return f"{text}, the test split is the honest figure: {percent(test_error)}"

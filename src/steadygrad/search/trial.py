@@ -146,7 +146,10 @@ class Training:
         ends = {round(k * state.total_steps / self.run): k for k in range(part + 1, stop + 1)}
         last = max(ends)
         with ExitStack() as stack:
-            watched = self._watched(state, recipe, stack) if part == 0 and self.watch else None
+            watching = stack.enter_context(ExitStack())
+            watched = None
+            if part == 0 and self.watch and not any(place[0] is fold for fold in self.folds[1:]):
+                watched = self._watched(state, recipe, watching)
             steps = stack.enter_context(closing(train(state, batches, recipe)))
             try:
                 for step in steps:
@@ -156,6 +159,8 @@ class Training:
                         yield Hopeless(reason)
                     part = ends.get(state.step, 0)
                     if part in self.looks or state.step == last:
+                        watching.close()  # what can't learn shows at once, and looking on costs
+                        watched = None
                         yield _look(state, recipe, part, place)
                     if state.step == last:
                         return
