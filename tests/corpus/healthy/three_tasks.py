@@ -2,6 +2,7 @@
 healthy: yes
 style: one body, three heads, three losses of different labels
 data: digits
+source: a common shape of multi-task training
 trap: labels of ten classes and of odd or even come from the same batch; mixed, they look imbalanced
 """
 
