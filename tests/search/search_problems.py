@@ -15,6 +15,7 @@ from steadygrad.search.study import Study
 LR = Parameter("lr", 1e-4, 1.0, log=True, limits=(0.0, 1e20))
 DECAY = Parameter("weight_decay", 1e-6, 1e-2, log=True, limits=(0.0, 1e10))
 IDLE = Parameter("dropout", 0.0, 0.5, limits=(0.0, 0.9))
+PULSE = (30.0, 5.0)
 SPACE = Space((LR, DECAY, IDLE))
 
 
@@ -22,7 +23,7 @@ class Valley:
     """Error grows with the distance from the best rate and decay, and falls while it trains.
 
     Above `cliff` the loss runs away. Dropout does not matter at all. Every part trained is a line
-    in `ledger`, so that several processes count together.
+    in `ledger` (what, which part, by whom), so that several processes count together.
     """
 
     full = 27
@@ -39,12 +40,20 @@ class Valley:
             away.append(0.7 * math.log10(fields["weight_decay"] / self.best[1]))
         level = 0.1 + 0.04 * sum(distance**2 for distance in away)
         level += self.noise * math.sin(1e4 * level + seed)
-        for part in range(self.done(folder) + 1, stop + 1):
+        there = self.done(folder)
+        if there >= stop:
+            yield Look(there, level + 0.5 * math.exp(-there / 6))
+        for part in range(there + 1, stop + 1):
             for batch in range(8):
                 yield Loss(2.3 * 3.0**batch if fields["lr"] > self.cliff else 2.3 / part)
-            time.sleep(self.slow)
+            if self.slow:
+                busy = self.busy(os.getpid())
+                busy.touch()
+                time.sleep(self.slow)
+                busy.unlink()
             with open(self.ledger, "a") as file:
-                file.write(f"{folder.name} {part} {os.getpid()}\n")
+                file.write(f"{fields['lr']!r}/{seed} {part} {os.getpid()}\n")
+            folder.mkdir(exist_ok=True)  # a worker that was suspended may find it taken away
             (folder / "new").write_text(str(part))
             (folder / "new").replace(folder / "done")
             yield Look(part, level + 0.5 * math.exp(-part / 6))
@@ -53,18 +62,31 @@ class Valley:
         file = folder / "done"
         return int(file.read_text()) if file.exists() else 0
 
+    def busy(self, process):
+        """Is there while that process trains a part."""
+        return Path(f"{self.ledger}.{process}")
+
     def trained(self):
-        """(trial's folder, part) of every part trained."""
-        if not self.ledger.exists():
-            return []
-        return [tuple(line.split()[:2]) for line in self.ledger.read_text().splitlines()]
+        """(rate and seed, part) of every part trained."""
+        return [line[:2] for line in self.lines()]
+
+    def lines(self):
+        """The ledger: (rate and seed, part, process) of every part trained."""
+        text = self.ledger.read_text() if self.ledger.exists() else ""
+        return [
+            (what, int(part), int(who)) for what, part, who in map(str.split, text.splitlines())
+        ]
 
 
-def searched(folder, objective, *, space=SPACE, runs=8.0, seed=0, place=None, grace=30.0):
-    """Search with one worker; the worker, whose study has everything."""
+def searched(folder, objective, *, space=SPACE, runs=8.0, seed=0, place=None, pulse=PULSE):
+    """Search with one worker; the worker, whose study has everything.
+
+    `pulse`: seconds after which a silent worker is given up, and between two beats of a heart.
+    """
     folder = Path(folder)
     plan = make_plan(objective.full, runs, noisy=objective.noisy, seed=seed)
-    study = Study(place or str(folder / "study.journal"), "search", grace_seconds=grace)
+    where = place or str(folder / "study.journal")
+    study = Study(where, "search", grace_seconds=pulse[0], beat_seconds=pulse[1])
     plan, space = study.begin(
         plan, space, sobol_points(space, plan.starts, seed), {"space": str(space)}
     )

@@ -1,56 +1,27 @@
 """Several processes on one study, one of them killed."""
 
 import os
-import signal
-import subprocess
-import sys
 import time
-from collections import Counter
-from pathlib import Path
 
 import pytest
 from search_problems import SPACE, Valley, searched
+from search_processes import assert_all_ran_once, kill_in_the_middle, started, study_at
 
 from steadygrad.search.stages import make_plan, sobol_points
 from steadygrad.search.study import Study
-from steadygrad.search.tried import LOST, RUNNING, WAITING
+from steadygrad.search.tried import WAITING
 from steadygrad.search.workers import Watchers, own_token, surely_dead
 
-WORKER = Path(__file__).with_name("search_worker.py")
 
-
-def started(folder, place, runs, slow):
-    command = [sys.executable, str(WORKER), str(folder), place, str(runs), str(slow)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(command, env=environment)
-
-
-def wait_until(condition, seconds=90.0):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
-@pytest.mark.parametrize("ending", ["journal", "db"])
-def test_after_kill_9_another_continues_and_nothing_is_run_twice(tmp_path, ending):
+@pytest.mark.parametrize(("ending", "runs"), [("journal", 3), ("db", 1)])
+def test_after_kill_9_another_continues_and_nothing_is_run_twice(tmp_path, ending, runs):
     place = str(tmp_path / f"study.{ending}")
     objective = Valley(tmp_path / "ledger")
-    doomed = started(tmp_path, place, 3, 0.05)
-    wait_until(lambda: len(objective.trained()) >= 30)
-    doomed.send_signal(signal.SIGKILL)
-    doomed.wait()
-    worker = searched(tmp_path, objective, runs=3, place=place)
-    tried = worker.study.trials()
-    assert not any(trial.state == RUNNING for trial in tried)
-    lost = [trial for trial in tried if trial.state == LOST]
-    assert len(lost) <= 1
-    counts = Counter(objective.trained())
-    # Between the line of the ledger and the file's rename a kill may cost the part in between.
-    assert sum(counts.values()) - len(counts) <= 1
-    whole = [trial for trial in tried if trial.state != LOST]
-    assert len([t for t in whole if t.stage in ("coarse", "halving")]) == 27
-    assert all(trial.parts >= 1 for trial in whole)
+    doomed = started(tmp_path, place, runs, 0.05)
+    kill_in_the_middle(doomed, objective, at_least=10 * runs)
+    worker = searched(tmp_path, objective, runs=runs, place=place)
+    assert_all_ran_once(worker.study.trials(), objective, lost=1, starts=9 * runs)
+    assert {who for _, _, who in objective.lines()} == {doomed.pid, os.getpid()}
 
 
 def test_three_workers_share_one_study(tmp_path):
@@ -58,13 +29,8 @@ def test_three_workers_share_one_study(tmp_path):
     workers = [started(tmp_path, place, 3, 0.02) for _ in range(3)]
     assert [worker.wait(timeout=120) for worker in workers] == [0, 0, 0]
     objective = Valley(tmp_path / "ledger")
-    assert set(Counter(objective.trained()).values()) == {1}
-    study = Study(place, "search")
-    study.join({"space": str(SPACE)})
-    tried = study.trials()
-    assert len([t for t in tried if t.stage in ("coarse", "halving")]) == 27
-    pids = {line.split()[2] for line in objective.ledger.read_text().splitlines()}
-    assert len(pids) == 3
+    assert_all_ran_once(study_at(place).trials(), objective, lost=0)
+    assert {who for _, _, who in objective.lines()} == {worker.pid for worker in workers}
 
 
 def test_a_silent_worker_elsewhere_is_given_up_after_the_grace_time():

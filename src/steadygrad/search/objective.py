@@ -56,7 +56,8 @@ class Objective(Protocol):
     ) -> Generator[Report, None, None]:
         """Train on from where `folder` has it (from nothing: part 0) until part `stop` is done.
 
-        A generator: leaving it is pausing. Each part is on the disk before its Look is yielded.
+        A generator: leaving it is pausing. Each part is on the disk before its Look is yielded;
+        of one that is there already (its worker died before it was scored) only the Look comes.
         """
         ...
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import random
 import time
+import warnings
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, cast
@@ -46,7 +47,8 @@ def open_storage(place: str) -> tuple[Patient, AbstractContextManager[Any]]:
         with lock:
             if place.startswith("sqlite:") or path.endswith(SQLITE_ENDINGS):
                 kept = {"connect_args": {"timeout": 60}}
-                return Patient(RDBStorage(f"sqlite:///{path}", engine_kwargs=kept)), lock
+                database = RDBStorage(f"sqlite:///{path}", engine_kwargs=kept)
+                return Patient(optuna.storages.get_storage(database)), lock
             return Patient(_journal(path)), lock
     except InputError:
         raise
@@ -76,7 +78,9 @@ def _proxy(place: str) -> BaseStorage:
     host, _, port = place.removeprefix("grpc://").rstrip("/").partition(":")
     if port and not port.isdigit():
         raise InputError(f"--storage '{place}': '{port}' is no port; expected grpc://host:port.")
-    proxy = optuna.storages.GrpcStorageProxy(host=host, port=int(port or PROXY_PORT))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        proxy = optuna.storages.GrpcStorageProxy(host=host, port=int(port or PROXY_PORT))
     proxy.wait_server_ready(timeout=CONNECT_SECONDS)
     return proxy
 
@@ -177,9 +181,11 @@ class Patient:
 def _is_away(error: Exception) -> bool:
     """Whether a storage's error is one of reaching it, which may pass."""
     if isinstance(error, optuna.exceptions.StorageInternalError):
-        from sqlalchemy.exc import InterfaceError, OperationalError
+        from sqlalchemy.exc import InterfaceError, OperationalError, PendingRollbackError
 
-        return isinstance(error.__cause__, (OperationalError, InterfaceError))
+        # The last one where Optuna asked once more by itself, in the transaction that was cut off.
+        away = (InterfaceError, OperationalError, PendingRollbackError)
+        return isinstance(error.__cause__, away)
     code = getattr(error, "code", None)  # of a grpc.RpcError; the package may be missing
     return callable(code) and getattr(code(), "name", "") in ("UNAVAILABLE", "UNKNOWN")
 

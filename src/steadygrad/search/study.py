@@ -29,6 +29,8 @@ from steadygrad.search.workers import (
     own_token,
 )
 
+SPARE = "another worker was faster"
+
 
 class Study(SharedStudy):
     """One search in its storage, as one worker sees it."""
@@ -112,7 +114,7 @@ class Study(SharedStudy):
         attrs = everyone[number].user_attrs
         first = next(t for t in everyone if t.user_attrs.get(ONLY) == attrs[ONLY])
         if first.number != number:
-            self.note(number, reason="another worker was faster")
+            self.note(number, reason=SPARE)
             self._set(number, TrialState.FAIL)
         same = (first.user_attrs["owner"], first.user_attrs["beat"]) == (self._token, attrs["beat"])
         return read_trial(first) if same else None  # same: asked twice, the first reply was lost
@@ -126,10 +128,13 @@ class Study(SharedStudy):
         self.note(number, loss=loss, times={**times, str(part): round(age, 3)})
 
     def note(self, number: int, **attrs: Any) -> None:
-        """Write down what else is known of a trial."""
+        """Write down what else is known of a trial; what is new of it, each being a disk's wait."""
+        trial_id = self._id_of(number)
+        known = self._storage.get_trial(trial_id).user_attrs
         with kept_from_others():
             for name, value in attrs.items():
-                self._storage.set_trial_user_attr(self._id_of(number), name, value)
+                if known.get(name) != value and (name in known or value):
+                    self._storage.set_trial_user_attr(trial_id, name, value)
 
     def leave(self, number: int, state: str, value: float | None) -> None:
         """This worker's turn at a trial is over: paused, done or ended."""
