@@ -160,14 +160,15 @@ EXPERIMENT = Experiment(
     title="Batch normalisation",
     claim="Batch norm lets a network learn over a far wider range of learning rates and initial "
     "scales, and everything it does to a layer can be checked by number.",
-    explanation="Each channel is brought to mean 0 and standard deviation 1 over the batch, right "
-    "before the nonlinearity, then given a scale γ and a shift β of its own, so that nothing is "
-    "lost: γ = σ and β = μ undo it. The scale of the weights before it no longer matters, and "
-    "larger weights get smaller gradients, so steps that are too long slow themselves down. A bias "
-    "before it is taken out with the mean. While training, the answer for one picture depends on "
-    "its companions; when testing, running averages stand in, and the smaller the training "
-    "batches were, the more the two differ. Once trained it is a fixed scale and shift, and folds "
-    "into the layer before it.",
+    explanation="Each channel is brought to mean 0 and standard deviation 1 over the batch, "
+    "right before the nonlinearity. Then it gets a scale γ and a shift β of its own, so that "
+    "nothing is lost: γ = σ and β = μ undo it. The size of the weights before it no longer "
+    "matters, and larger weights get smaller gradients, so steps that are too long slow "
+    "themselves down. Where no norm follows, as behind the last layer, this help is missing: at "
+    "a rate far too high both kinds fail. A bias before the norm is taken out with the mean. "
+    "While training, the answer for one picture depends on its companions; when testing, running "
+    "averages stand in. The smaller the training batches were, the more the two differ. Once "
+    "trained, the norm is a fixed scale and shift, and folds into the layer before it.",
     source="Ioffe, Szegedy 2015; van Laarhoven 2017 (scale invariance)",
     options=(
         DATA,

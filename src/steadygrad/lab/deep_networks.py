@@ -205,12 +205,13 @@ EXPERIMENT = Experiment(
     title="Deep networks train or not",
     claim="A plain ReLU network of 30 layers stalls from Xavier's weights and learns from "
     "Kaiming's; batch norm makes the choice matter little.",
-    explanation="Xavier's rule is made for units that pass on what they sum up. A ReLU drops half "
-    "of it, so 29 layers shrink the signal by √2 to the 29th power, some 23,000 times, and the "
-    "gradient likewise: all that is left to learn is how frequent the classes are. The factor √2 "
-    "in Kaiming's weights is all that differs. Orthogonal weights, weights scaled until each layer "
-    "is measured to have variance one (LSUV), and random-walk scaling do as well. Batch norm sets "
-    "the size anew in every layer, whatever the weights were.",
+    explanation="Xavier's rule is made for units that pass on what they sum up. A ReLU drops "
+    "half of it. So 29 layers shrink the signal by √2 to the 29th power, some 23,000 times, and "
+    "the gradient likewise: all that is left to learn is how frequent the classes are. Kaiming's "
+    "weights differ by the factor √2 alone, and learn. So do orthogonal weights, weights scaled "
+    "until each layer is measured to have variance one (LSUV), and random-walk scaling. Batch "
+    "norm sets the size anew in every layer, whatever the weights were, and with it both starts "
+    "end alike.",
     source="He et al. 2015, section 2.2 and figure 3; Saxe et al. 2014; Mishkin, Matas 2016; "
     "Sussillo, Abbott 2014; Ioffe, Szegedy 2015",
     options=(

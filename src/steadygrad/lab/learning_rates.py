@@ -161,17 +161,18 @@ def run(values: dict[str, Any]) -> Result:
 EXPERIMENT = Experiment(
     name="learning-rates",
     title="Learning rates",
-    claim="Too low a rate crawls, too high a one stalls or breaks; decay settles what noise keeps "
-    "in motion; and a batch N times as large wants a rate N times as large.",
+    claim="Too low a rate crawls, too high a one stalls or breaks. Decay settles what noise "
+    "keeps in motion. A batch N times as large wants a rate N times as large.",
     explanation="The learning rate is the setting to get right first. Each update goes a step "
-    "against the gradient; short steps need many updates, long ones jump over the valley and out "
+    "against the gradient. Short steps need many updates; long ones jump over the valley and out "
     "of it. A sweep by factors of ten shows all of this within a minute. With small batches the "
-    "gradient is noisy, so at a constant rate the loss hovers over the minimum: schedules "
-    "lower the rate towards the end, and a warm-up raises it gently at the start, when the network "
-    "is most easily thrown off. A batch eight times as large gives an eighth of the updates per "
-    "epoch; with an eightfold rate the curves per epoch coincide, as long as the rate stays far "
-    "from where training breaks. And an epoch is no unit of work: with twice the data it holds "
-    "twice the updates.",
+    "gradient is noisy, so at a constant rate the loss hovers over the minimum. Schedules lower "
+    "the rate towards the end and let it settle; a warm-up raises it gently at the start, when a "
+    "network is most easily thrown off. A batch eight times as large makes an eighth of the "
+    "updates per epoch. With a rate eight times as large the curves per epoch coincide, as long "
+    "as the rate stays far from where training breaks. And an epoch is no unit of work: with "
+    "every picture twice it holds twice the updates, and drawn over the updates the two curves "
+    "are one.",
     source="Goyal et al. 2017 (scaling, warm-up); Loshchilov, Hutter 2017 (cosine); Smith 2017 "
     "(cyclic); Vaswani et al. 2017 (inverse square root)",
     options=(

@@ -208,13 +208,14 @@ EXPERIMENT = Experiment(
     title="Which norm",
     claim="Batch norm's error grows as batches shrink; layer, instance and group norm do not look "
     "at the batch, so their answers are the same in training and testing and at any batch size.",
-    explanation="All four subtract a mean and divide by a standard deviation; they differ in what "
-    "is averaged over. Batch norm takes one channel of all pictures, layer norm all channels of "
-    "one picture, instance norm one channel of one picture, group norm some channels of one "
-    "picture. The network here shrinks its maps to a single position. There, in a batch of two, "
-    "batch norm can only say which of the two pictures has more, in training, and something else "
-    "in testing. The figure of what is shared is not drawn by hand: one "
-    "value of the input was changed, and the coloured outputs moved.",
+    explanation="All four subtract a mean and divide by a standard deviation; they differ in "
+    "what is averaged over. Batch norm takes one channel of all pictures, layer norm all "
+    "channels of one picture, instance norm one channel of one picture, group norm some channels "
+    "of one picture. The network here halves its maps until a single position is left. There a "
+    "batch of two tells batch norm no more than which of the two pictures has the larger value. "
+    "In training the layers above learn from that; in testing running averages stand in, and the "
+    "answer is another. The figure of what is shared is not drawn by hand: one value of the "
+    "input was changed, and the coloured outputs moved.",
     source="Wu, He 2018, figures 1, 2 and 4; Ulyanov et al. 2016; Ba et al. 2016",
     options=(
         DATA,
