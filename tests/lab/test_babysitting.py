@@ -32,7 +32,7 @@ def test_a_large_first_head_and_swapped_draws_are_told():
         start=runs.start_losses(study, recipe.replace(init="normal", init_std=1.0)),
         heart=few,
         sweep={1e-7: broken, 1e-6: few},
-        deep={"Kaiming": few, "too small": few},
+        deep={"Kaiming": few, "half of it": few},
         ratios={},
         ratio_losses={},
         decades=dict(reversed(runs.shares_by_decade(0).items())),
