@@ -61,6 +61,8 @@ class Parameter:
         if not self.low < self.high:
             return []
         values = log_ticks(self.low, self.high) if self.log else ticks(self.low, self.high, 4)
+        if self.whole:
+            values = [value for value in values if value == round(value)]
         return [(self.position(value) or 0.0, tick_text(value)) for value in values]
 
     def spot(self, trial: Trial) -> float | None:

@@ -106,7 +106,7 @@ def _cards(searched: Searched, error: float | None, band: float | None) -> Html:
         ),
         ("Ended early", count(ended), "diverged, or sure to fail"),
         ("Time", duration(found.get("seconds")), f"of {duration(budget)}" if budget else ""),
-        ("Time for searching", percent(found.get("overhead")), "not spent in training"),
+        ("Overhead", percent(found.get("overhead")), "neither training nor scoring"),
     ]
     return card_grid(cards)
 

@@ -53,7 +53,7 @@ def draw(searched: Searched) -> Html:
 
 def _pair_words(pair: list[str]) -> str:
     names = " and ".join(pair)
-    return f"{names} only make sense together: the best value of the one depends on the other."
+    return f"{names} go together: the best value of the one depends on the other."
 
 
 def _note(explained: float | None) -> str:

@@ -10,7 +10,7 @@ from steadygrad.report.markup import Html, tag
 from steadygrad.report.search_data import Searched, Trial
 from steadygrad.report.sections.findings import icon
 from steadygrad.report.tables import bar, numeric, numeric_head, table
-from steadygrad.report.words import percent, plural
+from steadygrad.report.words import duration, number_or_none, percent, plural
 
 
 class Stage(NamedTuple):
@@ -53,7 +53,7 @@ def draw(searched: Searched) -> Html:
     card = tag(
         "div", table(heads, cells, class_="stages"), tag("p", note, class_="note"), class_="card"
     )
-    below = tag("div", _ranges(searched), _early(searched), class_="grid")
+    below = tag("div", _ranges(searched), _early(searched), _spent(searched), class_="grid")
     return tag("div", card, below)
 
 
@@ -129,6 +129,30 @@ def _early(searched: Searched) -> Html | None:
         tag("ul", *rows, class_="plain"),
         class_="card",
     )
+
+
+SPENT = {
+    "steps": "training steps",
+    "looks": "scoring validation pictures",
+    "starting": "building and loading trials",
+    "choosing": "choosing what to try",
+}
+
+
+def _spent(searched: Searched) -> Html | None:
+    """Where the time went."""
+    spent = reading.mapping(searched.found, "spent")
+    seconds = {name: value for name, v in spent.items() if (value := number_or_none(v))}
+    whole = sum(seconds.values())
+    if not whole:
+        return None
+    rows = [
+        [SPENT.get(name, name), numeric(duration(value)), numeric(percent(value / whole, 0)),
+         tag("td", bar(value / whole))]
+        for name, value in sorted(seconds.items(), key=lambda item: -item[1])
+    ]  # fmt: skip
+    heads = ["part", numeric_head("time"), numeric_head("share"), ""]
+    return tag("div", tag("h3", "Where the time went"), table(heads, rows), class_="card")
 
 
 def _ranges(searched: Searched) -> Html | None:

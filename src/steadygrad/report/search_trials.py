@@ -28,7 +28,10 @@ def draw(searched: Searched) -> Html:
         sorting_head("time", numbers=True),
     ]
     heads += [sorting_head(p.name, numbers=not p.choices) for p in searched.parameters]
-    order = sorted(searched.trials, key=lambda t: (-t.parts, t.value or 0.0, t.number))
+    order = sorted(
+        searched.trials,
+        key=lambda t: (t is not searched.winner, -t.parts, t.value or 0.0, t.number),
+    )
     rows = [_row(searched, trial, names) for trial in order]
     note = tag(
         "p",

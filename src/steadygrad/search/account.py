@@ -102,7 +102,9 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
 def _row(trial: Tried, plan: Plan) -> dict[str, Any]:
     reason = trial.reason
     if trial.state == WAITING and not reason:
-        reason = f"ranked out after {trial.parts} of {plan.full} parts" if trial.parts else ""
+        share = percent(trial.parts / plan.full, 0)
+        ranked = "ranked out" if trial.parts >= trial.target else "paused when the time was over,"
+        reason = f"{ranked} after {share} of a full run" if trial.parts else ""
     return {
         "number": trial.number,
         "stage": trial.stage,
@@ -145,7 +147,8 @@ def account_text(found: dict[str, Any]) -> str:
         lines.append(f"  what mattered: {shares}")
     if found["of_no_matter"]:
         lines.append(f"  of no matter here: {', '.join(found['of_no_matter'])}")
-    lines += [f"  {' and '.join(pair)} only make sense together" for pair in found["together"]]
+    for pair in found["together"]:
+        lines.append(f"  {' and '.join(pair)} go together: one's best value depends on the other")
     lines.append(f"  {found['verdict']}")
     if found["values"]:
         lines.append(f"  its values: {values_text(found['values'])}")

@@ -26,7 +26,11 @@ MATTERS = 0.05
 EXPLAINED = 0.3
 """Below this share of the ranks' variance the fit says nothing about importance."""
 SURE = 3.5
-"""t value of an interaction: one of dozens tried."""
+"""t value of an interaction: one of dozens tried ..."""
+WORTH = 0.15
+"""... and what it must explain beyond the fit without it. The t value alone named one falsely in 22
+of 60 made-up searches of 60 trials: what a parabola leaves over is no chance, and even points turn
+it into products. With this in none of 180; true ones explained 0.2 to 0.35 more."""
 RESAMPLED = 200
 LOW_END, HIGH_END = 5.0, 95.0
 """Percentiles between which a share lies in RESAMPLED drawings of the trials, with putting back."""
@@ -173,7 +177,8 @@ def importance(space: Space, tried: list[Tried], full: int) -> Importance:
         if wider is None:
             continue
         spread = math.sqrt(max(float(wider.covariance[-1, -1]), 1e-12))
-        if abs(float(wider.coefficients[-1])) > SURE * spread:
+        gained = wider.explained - fit.explained
+        if gained > WORTH and abs(float(wider.coefficients[-1])) > SURE * spread:
             together.append(pair)
     ordered = dict(sorted(shares.items(), key=lambda item: -item[1]))
     weak = [name for name, share in ordered.items() if share < MATTERS]
