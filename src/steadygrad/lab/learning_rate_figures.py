@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-from steadygrad.lab.drawing import BLUE, GRAY, ORANGE, VERMILION, curve, figure, label
+from steadygrad.lab.drawing import BLUE, GRAY, VERMILION, curve, figure, label, points
 from steadygrad.lab.learning_rate_runs import TIMES, WARMUP, Measured
 from steadygrad.lab.short_runs import Run
 from steadygrad.lab.training import smoothed
@@ -102,16 +102,13 @@ def draw_epochs(found: Measured) -> Figure:
     left, middle, right = axes[0]
     for panel, runs in ((left, found.batches), (middle, found.doubled)):
         for order, (name, run) in enumerate(runs.items()):
-            curve(panel, losses_by_epoch(run), name, order, marker="o^s"[order], markersize=4)
-        plain_log(panel)
+            points(panel, range(1, len(run.epochs) + 1), losses_by_epoch(run), name, order)
         panel.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         panel.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2))
-    for order, run in enumerate(found.doubled.values()):
-        losses = losses_by_epoch(run)
-        updates = np.arange(1, len(losses) + 1) * (len(run.losses) // len(losses))
-        look = {"markersize": 4, "color": (BLUE, ORANGE)[order]}
-        right.plot(updates, losses, ("o-", "^--")[order], **look)
-    plain_log(right)
+    for order, (name, run) in enumerate(found.doubled.items()):
+        updates = np.arange(1, len(run.epochs) + 1) * (len(run.losses) // len(run.epochs))
+        points(right, updates, losses_by_epoch(run), name, order)
+    plain_log(left)  # the others share it
     label(left, "epoch", "loss on the training pictures (nats)", "batch and rate")
     label(middle, "epoch", "", "data doubled by copies")
     label(right, "update", "", "the same over the updates")

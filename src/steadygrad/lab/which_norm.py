@@ -141,14 +141,7 @@ def draw_errors(errors: Errors) -> Figure:
     panel = axes[0, 0]
     for order, (norm, own) in enumerate(errors.items()):
         sizes = sorted(own)
-        panel.plot(
-            sizes,
-            [100 * own[size] for size in sizes],
-            drawing.LINES[order % 4],
-            marker=drawing.MARKERS[order],
-            color=drawing.COLOURS[order],
-            label=norm,
-        )
+        drawing.points(panel, sizes, [100 * own[size] for size in sizes], norm, order)
     panel.set_xscale("log", base=2)
     panel.set_xticks(sorted(errors["batch"]), [str(size) for size in sorted(errors["batch"])])
     panel.invert_xaxis()
