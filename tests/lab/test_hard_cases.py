@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from steadygrad.errors import InputError
 from steadygrad.lab import hard_cases
 from steadygrad.lab.framework import run_experiment
 
@@ -23,3 +24,8 @@ def test_best_line_finds_what_a_line_can_part():
     four = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
     assert hard_cases.best_line(four, torch.tensor([0, 1, 1, 0])).right == 0.75
     assert hard_cases.quadrants_bound(0.0) == pytest.approx(2 / 3)
+
+
+def test_a_margin_that_leaves_one_class_is_refused():
+    with pytest.raises(InputError, match=r"--margin is 0\.3: it leaves no points of one class"):
+        run_experiment(hard_cases.EXPERIMENT, {"margin": 0.3, "num_steps": 5}, quick=True)

@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from steadygrad.errors import InputError
+
 NUM_ANGLES = 360
 MODES = ((-0.6, -0.5), (0.6, -0.4), (0.0, 0.6))
 MODE_RADIUS = 0.28
@@ -51,7 +53,12 @@ def draw_points(name: str, values: dict[str, Any], salt: int) -> tuple[Tensor, T
     points = torch.rand(3 * values["num_points"], 2, generator=generator) * 2 - 1
     distance = CASES[name](points)
     kept = (distance.abs() >= values["margin"]).nonzero()[: values["num_points"], 0]
-    return points[kept], (distance[kept] > 0).long()
+    labels = (distance[kept] > 0).long()
+    if len(labels.unique()) < 2:
+        raise InputError(
+            f"--margin is {values['margin']:g}: it leaves no points of one class; expected less."
+        )
+    return points[kept], labels
 
 
 def quadrants_bound(margin: float) -> float:
