@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import shlex
-from statistics import mean
 
 from steadygrad.report import reading
 from steadygrad.report.markup import Html, tag, visible
-from steadygrad.report.scales import Scale, ticks
 from steadygrad.report.search_data import OUTER, Parameter, Searched, Trial, Value
+from steadygrad.report.search_seeds import finalists, folds
 from steadygrad.report.tables import card_grid, numeric_head, table
 from steadygrad.report.words import count, duration, number, number_or_none, percent, plural
-
-WIDTH, ROW, LEFT, RIGHT = 520.0, 34.0, 74.0, 20.0
-"""Of the finalists' picture: a row a finalist."""
 
 
 def header(searched: Searched) -> Html:
@@ -117,7 +112,7 @@ def draw(searched: Searched) -> Html:
     if winner is None:
         words = "No trial was scored, so there is no winner. Give the search a longer --budget."
         return tag("p", words, class_="empty card")
-    side = [_finalists(searched), _repeat(searched)]
+    side = [finalists(searched), folds(searched), _repeat(searched)]
     return tag("div", _values(searched, winner), tag("div", *side, class_="stack"), class_="grid")
 
 
@@ -185,69 +180,6 @@ def _usual(searched: Searched, winner: Trial) -> Html | None:
         f"Trial 0 is what train would use by itself, as far as the ranges hold it: {when} its "
         f"validation error was {percent(value, 2)}, the winner's {percent(mine[part], 2)}.",
         class_="note",
-    )
-
-
-def _finalists(searched: Searched) -> Html | None:
-    """Each finalist's errors over its seeds, with mean and band."""
-    rows = [
-        (int(row.get("number", -1)), [v for v in reading.numbers(row, "values") if v is not None])
-        for row in reading.rows(searched.found, "finalists")
-    ]
-    rows = [(trial, values) for trial, values in rows if values]
-    if not rows:
-        return None
-    spread = number_or_none(searched.found.get("seed_spread")) or 0.0
-    bands = [2 * spread / math.sqrt(len(values)) for _, values in rows]
-    ends = [v for _, values in rows for v in values]
-    ends += [
-        mean(values) + sign * band for (_, values), band in zip(rows, bands) for sign in (-1, 1)
-    ]
-    low, high = max(0.0, min(ends)), max(ends)
-    margin = 0.06 * (high - low) or 0.01
-    x = Scale(max(0.0, low - margin), high + margin, LEFT, WIDTH - RIGHT)
-    height = ROW * len(rows) + 34
-    base = ROW * len(rows) + 6
-    grid = [tag("line", x1=x(v), x2=x(v), y1=4, y2=base, class_="grid") for v in _round(x)]
-    texts = [
-        tag("text", f"{100 * v:.4g} %", x=x(v), y=base + 16, class_="tick middle")
-        for v in _round(x)
-    ]
-    ties = {int(n) for n in reading.numbers(searched.found, "ties") if n is not None}
-    won = searched.winner.number if searched.winner else None
-    drawn = [
-        _seeds(trial, values, band, x, ROW * (place + 0.5) + 4, trial == won)
-        for place, ((trial, values), band) in enumerate(zip(rows, bands))
-    ]
-    box = f"0 0 {WIDTH:g} {height:g}"
-    svg = tag("svg", *grid, *texts, *drawn, viewBox=box, role="img", aria_label="Finalists' errors")
-    tied = f" Tied with the winner: {', '.join(map(str, sorted(ties)))}." if ties else ""
-    note = (
-        "A dot is one seed's validation error, the upright line the mean, the bar two standard "
-        f"errors around it: where bars overlap much, seeds may have decided.{tied}"
-    )
-    caption = tag("figcaption", tag("h3", "Finalists, repeated with other seeds"))
-    return tag("figure", caption, svg, tag("p", note, class_="note"), class_="chart card")
-
-
-def _round(x: Scale) -> list[float]:
-    return ticks(x.low, x.high, 4)
-
-
-def _seeds(trial: int, values: list[float], band: float, x: Scale, y: float, won: bool) -> Html:
-    tone = "tone-orange" if won else "tone-blue"
-    middle = mean(values)
-    left, right = x(middle - band), x(middle + band)
-    words = ", ".join(percent(value, 2) for value in values)
-    return tag(
-        "g",
-        tag("text", f"trial {trial}", x=LEFT - 10, y=y + 4, class_="tick end"),
-        tag(
-            "rect", x=left, y=y - 7, width=max(right - left, 1.0), height=14, class_=f"band {tone}"
-        ),
-        tag("line", x1=x(middle), x2=x(middle), y1=y - 11, y2=y + 11, class_=f"mean {tone}"),
-        *(tag("circle", cx=x(value), cy=y, r=3.5, class_=f"dot {tone}") for value in values),
-        data_tip=f"trial {trial}: mean {percent(middle, 2)} of {words}",
     )
 
 

@@ -131,6 +131,16 @@ def _early(searched: Searched) -> Html | None:
     )
 
 
+def _unchanged(searched: Searched) -> tuple[str, str]:
+    if number_or_none(searched.found.get("explained")) is None:
+        return (
+            "note",
+            "No range was changed: the trials are too few to judge the ends of ranges by.",
+        )
+    words = "the best trials crowd no end of a range where the error still falls."
+    return "good", f"No range was changed: {words}"
+
+
 SPENT = {
     "steps": "training steps",
     "looks": "scoring validation pictures",
@@ -168,10 +178,6 @@ def _ranges(searched: Searched) -> Html | None:
     if not rows:
         if not searched.parameters or all(parameter.choices for parameter in searched.parameters):
             return None
-        words = (
-            "No range was changed: the best trials crowd no end of a range where the error still "
-            "falls."
-        )
-        rows.append(("good", words))
+        rows.append(_unchanged(searched))
     items = [tag("li", icon(kind), tag("div", tag("p", text))) for kind, text in rows]
     return tag("div", tag("h3", "Ranges"), tag("ul", *items, class_="audit"), class_="card")

@@ -92,13 +92,13 @@ def _by_pictures(best: Tried, finished: list[Tried], plan: Plan, pictures: int) 
     if not pictures:
         return Verdict(best, (), None, (), text)
     noise = _variance(value, pictures)
-    ties = [
+    ties = sorted(
         other.number
         for other in finished
         if other.number != best.number
         and (other.value or 0.0) - value
         <= BAND * math.sqrt(noise + _variance(other.value or 0.0, pictures))
-    ]
+    )
     if ties:
         others = f"{len(ties)} others" if len(ties) > NAMED else _listed(list(map(str, ties)))
         text += f" It is a tie with {others}: {pictures:,} validation pictures can't tell."
