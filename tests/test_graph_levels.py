@@ -8,7 +8,7 @@ from torch import nn
 
 import graph_nets
 from steadygrad.graph import trace, trace_target
-from steadygrad.graph.network import Shape
+from steadygrad.initializing.shape import Shape
 from steadygrad.models import MODELS
 from steadygrad.report.graph_tree import tree
 

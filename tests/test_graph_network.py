@@ -18,8 +18,9 @@ from torch import nn
 import graph_nets
 from steadygrad.errors import InputError
 from steadygrad.graph import trace, trace_target
-from steadygrad.graph.network import Shape, is_network
+from steadygrad.graph.network import is_network
 from steadygrad.graph.png import png
+from steadygrad.initializing.shape import Shape
 from steadygrad.models import Classifier, build_network, describe
 from steadygrad.preprocess import Preprocess
 from steadygrad.record import Recipe

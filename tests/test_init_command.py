@@ -34,6 +34,14 @@ class Net(nn.Module):
         maps = torch.nn.functional.selu(self.second(torch.tanh(self.first(images))))
         return self.head(maps.mean((2, 3)))
 
+class Pair(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.left, self.right, self.head = nn.Linear(5, 8), nn.Linear(7, 8), nn.Linear(8, 3)
+
+    def forward(self, left, right):
+        return {"scores": self.head(torch.relu(self.left(left) + self.right(right)))}
+
 class Tokens(nn.Sequential):
     def __init__(self):
         super().__init__(nn.Embedding(7, 8), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 7))
@@ -198,13 +206,21 @@ def test_the_command_on_a_users_file(tmp_path, monkeypatch):
     text = run("own:Tokens", "--input", "8x5:int")
     assert "embedding" in text
     assert "Embedding: no sum over inputs" in text
+    assert "embedding" in run("own:Tokens", "--input", "8x5:7")
+    both = ("--input", "16x5", "--input", "16x7")
+    out = json.loads(run("own.py:Pair", *both, "--scheme", "lsuv", "--json", "-"))
+    assert out["input"] == [[16, 5], [16, 7]]
+    assert [row["name"] for row in out["after"]["layers"]] == ["left", "right", "head"]
     for words, hint in (
+        (["own.py:Pair", "--input", "16x5"], "once for each argument"),
+        (["own.py:Pair", *both, "--data", "digits"], "does not fit pictures"),
+        (["own.py:Net", "--input", "8x5:0"], "is no shape"),
         (["own.py:Nett"], "Did you mean 'Net'"),
         (["own.py"], "own.py:Net"),
         (["own.py:broken"], "KeyError"),
         (["own.py:Net", "--input", "2x3x8x8"], "--input"),
         (["own.py:Tokens"], "8x16:int"),
-        (["own.py:Net", "--input", "large"], "1x3x32x32"),
+        (["own.py:Net", "--input", "large"], "8x3x32x32"),
         (["own.py:Net", "--scheme", "lsvu"], "Did you mean 'lsuv'"),
         (["vgg", "--input", "8x10"], "square pictures"),
         (["none.py:Net"], "no file"),

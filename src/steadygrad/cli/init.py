@@ -44,9 +44,11 @@ def _scheme(_ctx: click.Context, _option: click.Parameter, name: str) -> str:
 @click.option("--data-root", metavar="FOLDER", help="Where known data sets lie.")
 @click.option(
     "--input",
-    "shape",
+    "inputs",
+    multiple=True,
     metavar="SHAPE",
-    help="Sizes of a batch, such as 1x3x32x32 (a batch of 1 becomes 32); 8x16:int for tokens.",
+    help="Sizes of a batch, e.g. 1x3x32x32 (a batch of 1 becomes 32); 8x16:int for tokens. Again "
+    "for each further argument.",
 )
 @click.option("--depth", type=int, default=0, help="Of a network by name.")
 @click.option("--width", type=int, default=0, help="Of a network by name.")
@@ -67,7 +69,7 @@ def command(model: str, scheme: str, **options: Any) -> int:
         recipe.replace(model="auto" if model.endswith(".py") else model).check()
     else:
         _find_code(model)
-    question = Question(recipe, options["data"], options["data_root"], options["shape"])
+    question = Question(recipe, options["data"], options["data_root"], options["inputs"])
     subject = subject_of(question)
     try:
         found = examine(
@@ -85,7 +87,7 @@ def command(model: str, scheme: str, **options: Any) -> int:
     loss = "cross entropy" if subject.targets is not None else "a random linear loss"
     if options["json_path"] != "-":
         click.echo(examination_text(found, one_line(f"{model} on {subject.words}, {loss}")))
-    values = {"model": model, "input": list(subject.sample.shape), "batch": subject.words}
+    values = {"model": model, "input": subject.shape, "batch": subject.words}
     print_json(options["json_path"], {**values, "loss": loss, **found.to_dict()})
     return 0
 
@@ -94,7 +96,8 @@ def _failed(model: str, words: str, error: Exception) -> str:
     text = " ".join(str(error).split())[:SHOWN_OF_AN_ERROR]
     return (
         f"The model '{model}' fails on {words}: {type(error).__name__}: {text}. Give the shape of "
-        "a batch it takes with --input, such as 8x3x64x64, or 8x16:int for tokens."
+        "a batch it takes with --input, such as 8x3x64x64, or 8x16:int for tokens; once for each "
+        "argument."
     )
 
 

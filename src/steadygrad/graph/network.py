@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from steadygrad.errors import InputError, SteadygradError, choose
 from steadygrad.graph.everything import measure_everything
+from steadygrad.initializing.shape import Shape
 from steadygrad.models import MODELS, Classifier
 from steadygrad.models.build import load_callable
 from steadygrad.monitor import Monitor
@@ -26,8 +27,6 @@ ENOUGH = 8
 """Examples a batch norm gets where one is too few for it."""
 NUM_CLASSES = 10
 TOO_FEW = "Expected more than 1 value per channel"
-LARGEST = 1 << 28
-"""Numbers in one input; a gigabyte."""
 
 
 @dataclass
@@ -42,41 +41,6 @@ class Traced:
     """In words: what was minimised."""
     inputs: list[list[int]] = field(default_factory=list[list[int]])
     notes: list[str] = field(default_factory=list[str])
-
-
-@dataclass(frozen=True)
-class Shape:
-    """An input as the user gave it: `8x3x32x32`, or `8x16:1000` for whole numbers below 1000."""
-
-    sizes: tuple[int, ...]
-    below: int = 0
-
-    @classmethod
-    def parse(cls, text: str) -> Shape:
-        """Read it; InputError shows the accepted forms.
-
-        >>> Shape.parse("1x3x32x32").sizes, Shape.parse("8x16:1000").below
-        ((1, 3, 32, 32), 1000)
-        """
-        found = re.fullmatch(r"(\d{1,9}(?:[x×,]\d{1,9})*)(?::(\d{1,9}))?", text.strip())
-        sizes = tuple(int(n) for n in re.split("[x×,]", found[1])) if found else ()
-        if not found or 0 in sizes or found[2] == "0":
-            raise InputError(
-                f"--input '{text}' is no shape; write 8x3x32x32 (examples, channels, height, "
-                "width), or 8x16:1000 for whole numbers below 1000."
-            )
-        if torch.Size(sizes).numel() > LARGEST:
-            raise InputError(f"--input '{text}' is more than a gigabyte; give a smaller one.")
-        return cls(sizes, int(found[2] or 0))
-
-    def make(self, generator: torch.Generator) -> Tensor:
-        """Random numbers of this shape: standard normal, or whole."""
-        if self.below:
-            return torch.randint(self.below, self.sizes, generator=generator)
-        return torch.randn(self.sizes, generator=generator)
-
-    def __str__(self) -> str:
-        return "x".join(map(str, self.sizes)) + (f":{self.below}" if self.below else "")
 
 
 def is_network(target: str) -> bool:
@@ -173,7 +137,7 @@ def trace(model: nn.Module, shapes: Sequence[Shape], seed: int = 0, name: str = 
     except InputError as error:
         if TOO_FEW not in str(error) or shapes[0].sizes[0] != 1:
             raise
-    more = [Shape((ENOUGH, *shape.sizes[1:]), shape.below) for shape in shapes]
+    more = [shape.of(ENOUGH) for shape in shapes]
     traced = _trace(model, more, seed, name)
     traced.notes.append(
         f"One example is too few for a batch norm in training: drawn with {ENOUGH} of them."
@@ -183,7 +147,7 @@ def trace(model: nn.Module, shapes: Sequence[Shape], seed: int = 0, name: str = 
 
 def _trace(model: nn.Module, shapes: Sequence[Shape], seed: int, name: str) -> Traced:
     generator = torch.Generator().manual_seed(seed)
-    inputs = [shape.make(generator) for shape in shapes]
+    inputs = [shape.make(generator, model) for shape in shapes]
     if not any(p.requires_grad for p in model.parameters()):
         inputs = [x.requires_grad_() if x.is_floating_point() else x for x in inputs]
     record, words = Record(), ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +17,10 @@ from steadygrad.errors import InputError
 from steadygrad.images.dataset import Images, load_images
 from steadygrad.images.randomness import derived_seed
 from steadygrad.images.randomness import generator as generator_of
+from steadygrad.initializing.shape import Shape
 from steadygrad.models.build import build_network, load_callable
 from steadygrad.models.classifier import Classifier
+from steadygrad.nn.initialize import Sample
 from steadygrad.preprocess import Preprocess
 from steadygrad.record import Recipe
 
@@ -30,7 +31,6 @@ NUM_NOISE = 32
 DEFAULT_SHAPE = (NUM_NOISE, 3, 32, 32)
 NUM_CLASSES = 10
 """Without DATA."""
-SHAPE_WORD = re.compile(r"(\d+(?:x\d+)*)(:int)?")
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,17 @@ class Subject:
 
     name: str
     network: nn.Module
-    sample: Tensor
+    sample: Sample
     targets: Tensor | None
     words: str
     """What the batch is, for people."""
+
+    @property
+    def shape(self) -> list[Any]:
+        """Sizes of the batch; of several arguments a list of those."""
+        if isinstance(self.sample, Tensor):
+            return list(self.sample.shape)
+        return [list(tensor.shape) for tensor in self.sample]
 
 
 @dataclass(frozen=True)
@@ -53,8 +60,8 @@ class Question:
     """Its model, seed and the network's options count."""
     data: str | None = None
     data_root: str | None = None
-    shape: str | None = None
-    """"1x3x32x32", for whole numbers "8x16:int"."""
+    inputs: tuple[str, ...] = ()
+    """Of `Shape.parse`: one for each argument of the network."""
 
 
 def subject_of(question: Question) -> Subject:
@@ -69,10 +76,12 @@ def subject_of(question: Question) -> Subject:
     images = _images(question)
     loaded = Classifier.load(name) if _is_run(name) else None
     if images is None:
-        shape = _shape(question, loaded)
-        network = loaded.network if loaded else _build(question, shape, NUM_CLASSES)
-        sample = _noise(network, shape, question)
-        targets, words = None, f"{_sizes(shape)} noise"
+        shapes = _shapes(question, loaded)
+        network = loaded.network if loaded else _build(question, shapes[0].sizes, NUM_CLASSES)
+        generator = generator_of(question.recipe.seed, "noise")
+        batches = [shape.make(generator, network) for shape in shapes]
+        sample = tuple(batches) if len(batches) > 1 else batches[0]
+        targets, words = None, f"{' and '.join(_sizes(s.sizes) for s in shapes)} noise"
     else:
         pixels, targets = _sampled(images, question.recipe.seed)
         preprocess = _preprocess(loaded, images, question.recipe)
@@ -96,14 +105,16 @@ def _images(question: Question) -> Images | None:
         recipe = recipe.replace(
             image_size=loaded.image_size, channels=loaded.channels, resize=loaded.resize
         )
-    elif question.shape is not None:
-        shape, whole = parse_shape(question.shape)
-        if whole or len(shape) != 4 or shape[2] != shape[3] or shape[1] not in (1, 3):
+    elif question.inputs:
+        given = [Shape.parse(text) for text in question.inputs]
+        sizes = given[0].sizes
+        fits = len(given) == 1 and not given[0].below and len(sizes) == 4
+        if not fits or sizes[2] != sizes[3] or sizes[1] not in (1, 3):
             raise InputError(
-                f"--input '{question.shape}' does not fit pictures; expected Nx3xSxS or Nx1xSxS "
-                "beside --data."
+                f"--input '{' '.join(question.inputs)}' does not fit pictures; expected one, "
+                "Nx3xSxS or Nx1xSxS, beside --data."
             )
-        recipe = recipe.replace(image_size=shape[2], channels=shape[1])
+        recipe = recipe.replace(image_size=sizes[2], channels=sizes[1])
     return load_images(question.data, recipe, data_root=question.data_root, allow_broken=True)
 
 
@@ -121,37 +132,13 @@ def _preprocess(loaded: Classifier | None, images: Images, recipe: Recipe) -> Pr
     return Preprocess.fit(recipe.preprocess, images.train.pixels, images.train.indices)
 
 
-def parse_shape(text: str) -> tuple[tuple[int, ...], bool]:
-    """Sizes and whether whole numbers are meant.
-
-    >>> parse_shape("1x3x32x32"), parse_shape("8x16:int")
-    (((1, 3, 32, 32), False), ((8, 16), True))
-    """
-    match = SHAPE_WORD.fullmatch(text.lower().replace("×", "x"))
-    shape = tuple(int(size) for size in match[1].split("x")) if match else ()
-    if not match or 0 in shape or len(shape) < 2:
-        raise InputError(
-            f"--input '{text}' is no shape; write the sizes of one batch, such as 1x3x32x32, and "
-            "8x16:int for whole numbers (tokens)."
-        )
-    return shape, bool(match[2])
-
-
-def _shape(question: Question, loaded: Classifier | None) -> tuple[int, ...]:
-    shape = DEFAULT_SHAPE
+def _shapes(question: Question, loaded: Classifier | None) -> list[Shape]:
+    usual = Shape(DEFAULT_SHAPE)
     if loaded is not None:
-        shape = (NUM_NOISE, loaded.channels, loaded.image_size, loaded.image_size)
-    if question.shape is not None:
-        shape, _ = parse_shape(question.shape)
-    return (NUM_NOISE, *shape[1:]) if shape[0] == 1 else shape
-
-
-def _noise(network: nn.Module, shape: tuple[int, ...], question: Question) -> Tensor:
-    generator = generator_of(question.recipe.seed, "noise")
-    if question.shape is not None and parse_shape(question.shape)[1]:
-        sizes = [m.num_embeddings for m in network.modules() if isinstance(m, nn.Embedding)]
-        return torch.randint(min(sizes, default=2), shape, generator=generator)
-    return torch.randn(shape, generator=generator)
+        usual = Shape((NUM_NOISE, loaded.channels, loaded.image_size, loaded.image_size))
+    shapes = [Shape.parse(text) for text in question.inputs] or [usual]
+    alone = all(shape.sizes[0] == 1 for shape in shapes)
+    return [shape.of(NUM_NOISE) for shape in shapes] if alone else shapes
 
 
 def _build(question: Question, shape: tuple[int, ...], num_classes: int) -> nn.Module:
