@@ -164,7 +164,7 @@ def summary(rows: list[dict[str, Any]], options: argparse.Namespace) -> str:
         f"`python benchmarks/search_real.py --write`. Budgets: {budgets}.",
         "",
     ]
-    return "\n".join(head) + tables(rows, options.methods, options.sets)
+    return "\n".join([*head, tables(rows, options.methods, options.sets)])
 
 
 def read_options() -> argparse.Namespace:

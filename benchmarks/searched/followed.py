@@ -130,7 +130,7 @@ class Followed:
         self.clock.write(row)
 
 
-def looks_of(
+def run_once(
     objective: Followed, fields: Mapping[str, Value], seed: int, name: str
 ) -> Iterator[Look]:
     """A trial of a method that does not resume: from nothing to the full length, or its end.

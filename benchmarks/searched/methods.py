@@ -13,14 +13,15 @@ import optuna
 
 from steadygrad.search.budget import Budget
 from steadygrad.search.engine import Deaf, Worker
+from steadygrad.search.setup import MEASURED_SECONDS, MEASURED_SHARE, STARTED
 from steadygrad.search.space import Space
 from steadygrad.search.stages import Plan, make_plan, sobol_points
 from steadygrad.search.study import Study
-from steadygrad.search.trial import seconds_per_epoch
+from steadygrad.search.trial import seconds_per_epoch, seconds_per_start
 from steadygrad.search.tried import Tried
 from steadygrad.search.verdict import decide
 
-from .followed import Clock, Followed, TimeUp, looks_of
+from .followed import Clock, Followed, TimeUp, run_once
 from .tasks import with_looks
 
 
@@ -38,7 +39,7 @@ def random_search(objective: Followed, space: Space, seed: int) -> None:
     for number in count():
         point = space.point([float(share) for share in rng.random(len(space.parameters))])
         try:
-            for _ in looks_of(objective, space.fields(point), seed, f"trial-{number}"):
+            for _ in run_once(objective, space.fields(point), seed, f"trial-{number}"):
                 pass
         except TimeUp:
             return
@@ -56,7 +57,7 @@ def tpe_hyperband(objective: Followed, space: Space, seed: int) -> None:
         fields = space.fields(asked.params)
         last = None
         try:
-            for look in looks_of(objective, fields, seed, f"trial-{asked.number}"):
+            for look in run_once(objective, fields, seed, f"trial-{asked.number}"):
                 last = look
                 asked.report(look.value, look.part)
                 if asked.should_prune():
@@ -96,19 +97,22 @@ class Chosen(Deaf):
 def ours(objective: Followed, space: Space, seed: int) -> None:
     """The engine of `steadygrad search`, set up as that command does.
 
-    Timing an epoch counts: the others need none. Nothing is kept back for training the winner
-    anew: what is handed over here is the trial itself. The usual recipe is not the first point.
+    Timing an epoch and a start counts: the others need none. Nothing is kept back for training the
+    winner anew: what is handed over here is the trial itself. The usual recipe is not the first
+    point.
     """
     clock, training = objective.clock, objective.training
-    epoch = seconds_per_epoch(training)
-    runs = max(1.0, clock.seconds / (epoch * training.epochs))
+    measured = min(MEASURED_SECONDS, MEASURED_SHARE * clock.seconds)
+    run = seconds_per_epoch(training, measured) * training.epochs
+    part = run / training.full
+    starts = STARTED * seconds_per_start(training, part)
+    runs = max(1.0, (clock.seconds - clock.age - starts) / run)
     plan = make_plan(training.full, runs, noisy=True, seed=seed)
     plan = replace(plan, epochs=training.epochs)
     objective.training = with_looks(training, plan.rungs)
     study = Study(str(clock.folder / "study.journal"), "search-real")
     study.begin(plan, space, sobol_points(space, plan.starts, seed), {})
     left = clock.seconds - clock.age
-    part = epoch * training.epochs / plan.full
     limit = Budget(seconds=left, seconds_per_part=part, began=clock.now())
     heard = Chosen(clock, plan)
     Worker(study, objective, space, plan, limit, clock.folder, heard).run()

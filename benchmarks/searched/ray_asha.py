@@ -10,7 +10,7 @@ from typing import Any
 
 from steadygrad.search.space import Parameter
 
-from .followed import Clock, Followed, TimeUp, looks_of, warm_up
+from .followed import Clock, Followed, TimeUp, run_once, warm_up
 from .tasks import TASKS, load, space_of, training_of, use_one_core, with_looks
 
 RUNGS = (1, 4, 16)
@@ -73,7 +73,7 @@ def trial(config: dict[str, Any], job: Job, folder: str) -> None:
     objective.clock.start()
     fields = space_of(objective.training).fields(config)
     try:
-        for look in looks_of(objective, fields, job["seed"], tune.get_context().get_trial_id()):
+        for look in run_once(objective, fields, job["seed"], tune.get_context().get_trial_id()):
             tune.report({"error": look.value, "part": look.part})
     except TimeUp:
         Path(folder, OVER).touch()

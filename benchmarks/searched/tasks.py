@@ -16,12 +16,10 @@ from steadygrad.images.split import given_split
 from steadygrad.record import Recipe
 from steadygrad.search.defaults import default_space
 from steadygrad.search.space import Space
-from steadygrad.search.trial import Training
+from steadygrad.search.trial import Training, looks_of
 
 RUNS = 15.0
 """Full-length runs the default budgets are worth; the space is the default one for so many."""
-LOOKS = 9
-"""Evenly spaced looks of a full run, beside those where a method halves."""
 
 
 @dataclass(frozen=True)
@@ -88,8 +86,7 @@ def training_of(task: Task, images: Images, seed: int, *, watch: bool) -> Traini
 
 def with_looks(training: Training, rungs: tuple[int, ...]) -> Training:
     """Looks at every ninth of a full run and where the method halves."""
-    ninths = {round(training.full * share / LOOKS) for share in range(1, LOOKS + 1)}
-    return replace(training, looks=frozenset(ninths | set(rungs)))
+    return replace(training, looks=looks_of(training.epochs, rungs))
 
 
 def space_of(training: Training) -> Space:
