@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import time
 from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from steadygrad import fit
 from steadygrad.errors import SteadygradError
 from steadygrad.fit.job import Job, Show, Silent
 from steadygrad.fit.signals import StopSignals
+from steadygrad.record import Recipe
 from steadygrad.search.engine import Deaf, Listener, Worker
 from steadygrad.search.folds import over_folds
+from steadygrad.search.helpers import Helpers
 from steadygrad.search.setup import Search, checked, join, make_training, plan_text
 from steadygrad.search.trial import Training
-from steadygrad.search.written import account_of, write_account
+from steadygrad.search.winner import Winner
+from steadygrad.search.written import STUDY_NAME, account_of, write_account
 
 
 def search(
@@ -36,33 +40,23 @@ def search(
             f"stand; the same command goes on, with what is left of its budget. So far: "
             f"steadygrad report {wanted.folder}"
         )
-        helpers = _helpers(wanted)
+        winner = Winner(wanted.place, STUDY_NAME)
         try:
-            worker.run()
+            if not winner.is_named:
+                words = (wanted, training.asked)
+                with Helpers(wanted.jobs - 1, _help, words, show.say):
+                    worker.run()
         except BaseException:
-            for helper in helpers:
-                helper.terminate()
             with suppress(Exception):  # what went wrong first is what has to be told
                 write_account(wanted.folder, _account(wanted, training, worker))
             raise
-        finally:
-            for helper in helpers:
-                helper.join()
-        return _conclude(wanted, training, worker, show)
+        return _conclude(wanted, training, worker, winner, show)
 
 
-def _helpers(wanted: Search) -> list[Any]:
-    """The other jobs on this machine: processes that join the study."""
-    context = multiprocessing.get_context("spawn")
-    found = [context.Process(target=_help, args=(wanted,)) for _ in range(wanted.jobs - 1)]
-    for helper in found:
-        helper.start()
-    return found
-
-
-def _help(wanted: Search) -> None:
-    with suppress(KeyboardInterrupt):  # the terminal's Ctrl-C reaches every process
-        _worker(wanted, make_training(wanted, Silent()), Deaf(), Silent()).run()
+def _help(wanted: Search, chosen: Recipe) -> None:
+    """Another job here; `chosen`: its threads and precision, as those of the first job."""
+    training = make_training(replace(wanted, asked=chosen), Silent())
+    _worker(wanted, training, Deaf(), Silent()).run()
 
 
 def _worker(wanted: Search, training: Training, heard: Listener, show: Show) -> Worker:
@@ -71,33 +65,49 @@ def _worker(wanted: Search, training: Training, heard: Listener, show: Show) -> 
     return Worker(study, training, space, plan, budget, wanted.folder, heard)
 
 
-def _conclude(wanted: Search, training: Training, worker: Worker, show: Show) -> dict[str, Any]:
-    """Name the winner, train it to a full run folder, write the account down."""
+def _conclude(
+    wanted: Search, training: Training, worker: Worker, winner: Winner, show: Show
+) -> dict[str, Any]:
+    """Name the winner, have it trained to a full run folder, write the account down."""
     found = _account(wanted, training, worker)
     write_account(wanted.folder, found)  # what follows may fail, and takes a while
     if found["winner"] is None:
         raise SteadygradError(
             f"The search found nothing. {found['verdict']} Give a longer --budget."
         )
-    recipe = training.recipe(found["values"], wanted.asked.seed)
-    folder = wanted.folder / "winner"
-    show.say("Training the winner to a full run; its test pictures are scored once, now.")
-    if (folder / "recipe.json").exists():  # a search that was interrupted in its last stretch
-        summary = fit.resume(str(folder), show=show)
-    else:
-        job = Job(wanted.data, str(folder), True, wanted.data_root, wanted.allow_broken)
-        summary = fit.run(job, recipe, show=show)
-    found |= {"recipe": str(folder / "recipe.json"), "full_run": summary}
-    found["folds"] = over_folds(worker.study.trials()[found["winner"]], worker.plan)
+    tried = worker.study.trials()
+
+    def train(number: int) -> dict[str, Any]:
+        recipe = training.recipe(worker.space.fields(tried[number].params), wanted.asked.seed)
+        return _train_winner(wanted, recipe, show)
+
+    number, full_run = winner.train_once(found["winner"], train, show.say)
+    if number != found["winner"]:  # another worker named it, before the last trials were through
+        found |= {"winner": number, "values": worker.space.fields(tried[number].params)}
+        found["verdict"] = f"Trial {number} was named by the worker whose time was over first."
+    found |= {"recipe": str(Path(full_run["folder"]) / "recipe.json"), "full_run": full_run}
+    found["folds"] = over_folds(tried[number], worker.plan)
     found["spent"], found["overhead"] = worker.clock.shares()
     found["seconds"] = time.time() - wanted.began
     write_account(wanted.folder, found)
     return found
 
 
+def _train_winner(wanted: Search, recipe: Recipe, show: Show) -> dict[str, Any]:
+    """The winner's run folder, begun or, where a search was cut off in it, ended."""
+    folder = wanted.folder / "winner"
+    show.say("Training the winner to a full run; its test pictures are scored once, now.")
+    if (folder / "recipe.json").exists():
+        return fit.resume(str(folder), show=show)
+    job = Job(wanted.data, str(folder), True, wanted.data_root, wanted.allow_broken)
+    return fit.run(job, recipe, show=show)
+
+
 def _account(wanted: Search, training: Training, worker: Worker) -> dict[str, Any]:
     """What is known so far."""
     pictures = len(training.images.val)
+    if worker.plan.folds > 1:  # each picture is held out once
+        pictures += len(training.images.train)
     found = account_of(worker.study, worker.plan, worker.space, pictures)
     found |= {"data": wanted.data, "folder": str(wanted.folder), "budget": wanted.seconds}
     return found | {"jobs": wanted.jobs, "seconds": time.time() - wanted.began}

@@ -71,6 +71,11 @@ class Search:
         return Path(self.out or f"runs/search-{name}")
 
     @property
+    def place(self) -> str:
+        """Where the study is kept."""
+        return self.storage or str(self.folder / "study.journal")
+
+    @property
     def left(self) -> float:
         """Seconds of the budget, now, as far as this process knows."""
         return self.seconds - (time.time() - self.began)
@@ -134,7 +139,7 @@ def join(wanted: Search, training: Training) -> tuple[Study, Plan, Space, Budget
     """Join the study, or begin it; the training gets the length of run all workers share."""
     measured = min(MEASURED_SECONDS, MEASURED_SHARE * wanted.seconds)
     epoch = seconds_per_epoch(training, measured)
-    study = Study(wanted.storage or str(wanted.folder / "study.journal"), STUDY_NAME)
+    study = Study(wanted.place, STUDY_NAME)
     about = {
         "data": training.images.fingerprint,
         "recipe": wanted.asked.to_dict(),

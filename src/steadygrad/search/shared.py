@@ -46,6 +46,20 @@ class SharedStudy:
         self._id = -1
         self._ids: dict[int, int] = {}
 
+    def enter(self) -> bool:
+        """Make the study bare, or join it; whether it was made."""
+        try:
+            directions = [optuna.study.StudyDirection.MINIMIZE]
+            self._id = self._storage.create_new_study(directions, self.name)
+            return True
+        except optuna.exceptions.DuplicatedStudyError:
+            self._id = self._storage.get_study_id_from_name(self.name)
+            return False
+
+    def known(self, number: int) -> dict[str, Any]:
+        """All that is written down of a trial."""
+        return self._storage.get_trial(self._id_of(number)).user_attrs
+
     def begin(
         self, plan: Plan, space: Space, points: list[dict[str, Value]], about: dict[str, Any]
     ) -> tuple[Plan, Space]:
@@ -55,13 +69,7 @@ class SharedStudy:
         InputError.
         """
         with self._lock:
-            try:
-                directions = [optuna.study.StudyDirection.MINIMIZE]
-                self._id = self._storage.create_new_study(directions, self.name)
-                is_begun = False
-            except optuna.exceptions.DuplicatedStudyError:
-                self._id = self._storage.get_study_id_from_name(self.name)
-                is_begun = self._is_begun()
+            is_begun = not self.enter() and self._is_begun()
             if not is_begun:
                 self._write("about", {**about, VERSION: __version__})
                 self._write("space", space.to_list())

@@ -29,6 +29,8 @@ from steadygrad.search.workers import (
     own_token,
 )
 
+TURNS = itertools.count()
+"""Tells a search from an earlier one of the same process, which may have been interrupted."""
 SPARE = "another worker was faster"
 
 
@@ -44,7 +46,7 @@ class Study(SharedStudy):
         beat_seconds: float = BEAT_SECONDS,
     ) -> None:
         super().__init__(place, name)
-        self._token = own_token()
+        self._token = f"{own_token()}|{next(TURNS)}"
         self._watchers = Watchers(grace_seconds)
         self._beat_seconds = beat_seconds
         self._beats = itertools.count()
@@ -122,15 +124,14 @@ class Study(SharedStudy):
     def report(self, number: int, part: int, value: float, loss: float, age: float = 0.0) -> None:
         """A part is done and scored, `age` seconds after the search began."""
         trial_id = self._id_of(number)
-        times = self._storage.get_trial(trial_id).user_attrs.get("times", {})
+        times = self.known(number).get("times", {})
         with kept_from_others():
             self._storage.set_trial_intermediate_value(trial_id, part, value)
         self.note(number, loss=loss, times={**times, str(part): round(age, 3)})
 
     def note(self, number: int, **attrs: Any) -> None:
         """Write down what else is known of a trial; what is new of it, each being a disk's wait."""
-        trial_id = self._id_of(number)
-        known = self._storage.get_trial(trial_id).user_attrs
+        trial_id, known = self._id_of(number), self.known(number)
         with kept_from_others():
             for name, value in attrs.items():
                 if known.get(name) != value and (name in known or value):

@@ -25,6 +25,7 @@ def surely_dead(token: str) -> bool:
     """Whether that process was on this machine and is no more."""
     machine, _, rest = token.partition("|")
     pid, _, started = rest.partition("|")
+    started = started.partition("|")[0]
     if machine != _machine() or not pid.isdigit() or not _machine():
         return False
     return _started(int(pid)) != started
