@@ -70,3 +70,12 @@ def test_fitting_is_deterministic_and_independent_of_chunks():
     patches = images.unfold(2, 2, 1).unfold(3, 2, 1).reshape(-1, 4).double()
     covariance = torch.cov(patches.T, correction=0)
     torch.testing.assert_close(PatchWhitening(1)._covariance(images), covariance)
+
+
+def test_other_pictures_are_not_taken_for_those_remembered():
+    draw = torch.Generator().manual_seed(5)
+    first, other = (torch.randn(20, 3, 6, 6, generator=draw) for _ in range(2))
+    other *= torch.tensor([1.0, 2.0, 3.0]).view(1, 3, 1, 1)
+    fitted = [PatchWhitening(3).fit(images).weight.clone() for images in (first, other, first)]
+    assert torch.equal(fitted[0], fitted[2])
+    assert not torch.allclose(fitted[0], fitted[1])

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 RELATIVE_FLOOR = 5e-4  # added to the variances, times their mean: flat patches stay finite
 CHUNK_BYTES = 64 << 20  # of float64 patches per step of the covariance
+MOST_REMEMBERED = 16  # covariances; each is a few kilobytes
+_COVARIANCES: dict[tuple[int, tuple[int, ...], str, str], Tensor] = {}
 
 
 class PatchWhitening(nn.Module):
@@ -58,7 +62,7 @@ class PatchWhitening(nn.Module):
         Eigenvectors of the patches' covariance, largest variance first, each over its standard
         deviation. Pictures without any variance leave the filters as they are.
         """
-        variances, directions = torch.linalg.eigh(self._covariance(images))
+        variances, directions = torch.linalg.eigh(self._remembered_covariance(images))
         floor = relative_floor * variances.mean()
         if floor <= 0:
             return self
@@ -68,6 +72,20 @@ class PatchWhitening(nn.Module):
         rows = (directions / (variances.clamp(min=0) + floor).sqrt()).T.flip(0)
         self.weight.copy_(self._filters(rows))
         return self
+
+    def _remembered_covariance(self, images: Tensor) -> Tensor:
+        """The covariance, from memory for pictures seen before: their digest takes a hundredth.
+
+        A search builds a network for every trial on the same pictures.
+        """
+        pixels = images.detach().cpu().contiguous()
+        digest = hashlib.blake2b(pixels.view(torch.uint8).numpy().data, digest_size=16).hexdigest()
+        key = (self.kernel_size, tuple(images.shape), str(images.dtype), digest)
+        if key not in _COVARIANCES:
+            if len(_COVARIANCES) >= MOST_REMEMBERED:
+                _COVARIANCES.clear()
+            _COVARIANCES[key] = self._covariance(images)
+        return _COVARIANCES[key]
 
     def _covariance(self, images: Tensor) -> Tensor:
         patch_size = self.in_channels * self.kernel_size**2

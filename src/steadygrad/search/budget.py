@@ -38,7 +38,7 @@ class Budget:
     kept_parts: float = 0.0
     """Kept back of the seconds: what trains the winner, at the speed of who may be it."""
     kept_seconds_per_part: float = 0.0
-    """Of the slowest of the best few; 0: as all."""
+    """Of the slowest of the best few and the newest; 0: as all."""
     began: float = field(default_factory=time.monotonic)
 
     @property
@@ -60,13 +60,16 @@ class Budget:
     def time_trials(self, tried: list[Tried]) -> None:
         """Learn from the trials how long a part takes, looks and saving included."""
         timed = [t for t in tried if t.seconds > 0 and t.parts >= BELIEVED]
-        timed = sorted(timed, key=lambda trial: -trial.parts)[:LONGEST]
-        if timed:
-            parts = sum(trial.parts for trial in timed)
-            self.seconds_per_part = sum(trial.seconds for trial in timed) / parts
-        best = [t for t in full_length(tried) if t.seconds > 0][:BEST]
-        if best:
-            self.kept_seconds_per_part = max(trial.seconds / trial.parts for trial in best)
+        longest = sorted(timed, key=lambda trial: -trial.parts)[:LONGEST]
+        if longest:
+            parts = sum(trial.parts for trial in longest)
+            self.seconds_per_part = sum(trial.seconds for trial in longest) / parts
+        candidates = [t for t in full_length(tried) if t.seconds > 0][:BEST]
+        newest = max((t for t in timed if t.times), key=_last_seen, default=None)
+        if newest is not None:  # others may have come to the machine since the best ones ran
+            candidates.append(newest)
+        if candidates:
+            self.kept_seconds_per_part = max(t.seconds / t.parts for t in candidates)
 
     def parts_left(self, tried: list[Tried]) -> float:
         """What this worker may still train."""
@@ -75,3 +78,7 @@ class Budget:
         if math.isfinite(self.seconds) and self.seconds_per_part:
             left = min(left, self.seconds_left / self.seconds_per_part)
         return max(0.0, left)
+
+
+def _last_seen(trial: Tried) -> float:
+    return max(trial.times.values())
