@@ -49,7 +49,7 @@
     return percent ? (100 * value).toFixed(1) + " %" : String(Number(value.toPrecision(4)));
   };
 
-  const space = document.querySelector("svg").namespaceURI;
+  const space = document.querySelector("svg")?.namespaceURI;
   const svgElement = (name, attributes) => {
     const element = document.createElementNS(space, name);
     for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
