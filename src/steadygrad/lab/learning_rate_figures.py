@@ -16,6 +16,8 @@ from steadygrad.lab.training import smoothed
 from steadygrad.schedules import multiplier
 
 COLUMNS = 4  # schedules in a row of small pictures
+LIMIT = 10.0
+"""Nats; a loss above is no better told than a broken one."""
 SHOWN = 20  # a smoothed curve averages over this part of a run
 
 
@@ -26,12 +28,12 @@ def draw_rates(found: Measured) -> Figure:
         2,
         height=3.9,
         caption=f"Left: loss over the updates, each point the mean of the last 1/{SHOWN} of a run; "
-        "rates at which the numbers broke are left out. "
-        "Right: the loss each rate ends with; crosses at the top stand for broken numbers.",
+        "rates at which the numbers broke are left out. Right: the loss each rate ends with; "
+        f"crosses at the top: the numbers broke, or the loss ended above {LIMIT:g}.",
     )
     left, right = axes[0]
     guess = math.log(found.num_classes)
-    whole = {rate: run for rate, run in found.rates.items() if not run.broke}
+    whole = {rate: run for rate, run in found.rates.items() if run.last_train[0] <= LIMIT}
     for order, (rate, run) in enumerate(whole.items()):
         curve(left, smooth(run), f"{rate:g}", order)
     ends = {rate: run.last_train[0] for rate, run in whole.items()}
@@ -39,13 +41,14 @@ def draw_rates(found: Measured) -> Figure:
     top = 2 * max(ends.values())
     broken = [rate for rate in found.rates if rate not in whole]
     if broken:
-        right.plot(broken, [top] * len(broken), "X", color=VERMILION, label="numbers broke")
+        right.plot(broken, [top] * len(broken), "X", color=VERMILION, label="broke")
     right.axhline(guess, color=GRAY, linestyle=":", label="guessing, ln C")
     right.set_xscale("log")
     right.set_xticks(list(found.rates), [f"{rate:g}" for rate in found.rates], fontsize=8)
     right.minorticks_off()
     for panel in (left, right):
         plain_log(panel)
+    left.set_ylim(top=min(LIMIT, left.get_ylim()[1]))
     label(left, "update", "training loss (nats)")
     label(right, "learning rate", "training loss at the end (nats)")
     keys, texts = left.get_legend_handles_labels()

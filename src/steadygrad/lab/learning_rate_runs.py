@@ -131,6 +131,11 @@ def schedule_error(name: str, run: Run, peak: float) -> float:
     return float(np.abs(rates - expected_multipliers(name, len(rates))).max())
 
 
+def settled_loss(run: Run) -> float:
+    """Mean loss over the last tenth of a run: a single moment of a noisy run says little."""
+    return float(np.mean(run.losses[-max(1, len(run.losses) // 10) :]))
+
+
 def curve_distance(first: Run, second: Run) -> float:
     """Mean |log| of the ratio of two runs' training losses, epoch for epoch."""
     pairs = zip(first.epochs, second.epochs)
