@@ -52,6 +52,11 @@ def test_a_network(capsys, tmp_path):
     [
         (["x + y", "x=1"], "'y' has no value"),
         (["x", "x=one"], "expected a number"),
+        (["x", "x=1", "x=2"], "'x' is given twice"),
+        (["resnet19"], "Did you mean 'resnet18'"),
+        (["runs/photos-1"], "no folder 'runs/photos-1'"),
+        (["missing.module:Net", "--input", "1x1"], "A model is named package.module:callable"),
+        ([f"{NETS}:Two", "--input", "3x4"], "give --input once for each argument"),
         (["x", "x"], "NAME=NUMBER"),
         (["x", "x=1", "--input", "1x2"], "is for an expression"),
         (["x", "x=1", "--out", "a.pdf"], "must end in .svg or .png"),
@@ -66,6 +71,30 @@ def test_one_clear_sentence_and_exit_2(capsys, arguments, words):
     assert text == ""
     assert words in error
     assert error.count("\n") == 1
+
+
+def test_what_is_no_number_is_null_in_json(capsys, tmp_path):
+    out = ("--out", str(tmp_path / "f.svg"), "--json", "-")
+    _, text, _ = run(capsys, "log(x) / y", "x=-1", "y=0", *out)
+    found = json.loads(text, parse_constant=pytest.fail)
+    assert found["value"] is None
+    out = ("--out", str(tmp_path / "n.html"), "--json", "-")
+    _, text, _ = run(capsys, f"{NETS}:Nan", "--input", "4x8", *out)
+    assert json.loads(text, parse_constant=pytest.fail)["operations"] > 1
+    assert "NaN or infinite" in text
+    data = (tmp_path / "n.html").read_text().partition('class="graph-data">')[2]
+    json.loads(data.partition("</script>")[0], parse_constant=pytest.fail)
+
+
+def test_a_model_in_evaluation_mode_is_drawn_so_with_a_word(capsys, tmp_path):
+    (tmp_path / "own.py").write_text(
+        "from torch import nn\n"
+        "net = nn.Sequential(nn.Linear(8, 8), nn.Dropout(0.9), nn.Linear(8, 2)).eval()\n"
+    )
+    out = str(tmp_path / "net.svg")
+    code, text, _ = run(capsys, f"{tmp_path}/own.py:net", "--input", "4x8", "--out", out)
+    assert code == 0
+    assert "evaluation mode" in text
 
 
 def test_help_has_an_example():

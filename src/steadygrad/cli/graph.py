@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from steadygrad.cli.options import json_option, print_json, writable_place
-from steadygrad.errors import InputError
+from steadygrad.errors import InputError, choose, nearest
 from steadygrad.record.store import write_bytes, write_text
 
 if TYPE_CHECKING:
@@ -56,6 +56,8 @@ def command(target: str, values: tuple[str, ...], **options: Any) -> int:
     """Draw a computational graph with its values and gradients."""
     from steadygrad.graph.network import is_network
 
+    if not values:
+        _no_expression(target)
     wanted = bool(options["inputs"]) or (not values and is_network(target))
     if wanted and values:
         raise InputError(f"'{values[0]}' is for an expression; '{target}' is drawn as a network.")
@@ -68,6 +70,18 @@ def command(target: str, values: tuple[str, ...], **options: Any) -> int:
     return 0
 
 
+def _no_expression(target: str) -> None:
+    """A misspelt name or folder is an expression too, one without values: say what it was."""
+    from steadygrad.models import MODELS
+
+    if target not in MODELS and target.isidentifier() and nearest(target, MODELS):
+        choose("model", target, MODELS)
+    if "/" in target and not set(target) & set(" ()=:") and not Path(target).is_dir():
+        raise InputError(
+            f"There is no folder '{target}'; an expression needs values for its names, NAME=VALUE."
+        )
+
+
 def _expression(
     target: str, values: tuple[str, ...], options: dict[str, Any]
 ) -> tuple[str, dict[str, Any], str]:
@@ -76,7 +90,7 @@ def _expression(
 
     out = options["out"] or "graph.svg"
     kind = _kind(out, EXPRESSION_KINDS)
-    graph = differentiate(target, dict(_value(word) for word in values))
+    graph = differentiate(target, _values(values))
     _write_drawing(out, kind, graph_expression.drawing(graph), graph.text)
     return graph_expression.text(graph), graph.to_dict(), out
 
@@ -105,6 +119,16 @@ def _network(
         **graph_text.to_dict(root),
     }
     return "\n".join([graph_text.text(root, depth), *notes]), result, out
+
+
+def _values(words: tuple[str, ...]) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for word in words:
+        name, value = _value(word)
+        if name in found:
+            raise InputError(f"'{name}' is given twice; give one value for each name.")
+        found[name] = value
+    return found
 
 
 def _value(word: str) -> tuple[str, object]:

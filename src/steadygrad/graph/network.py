@@ -169,7 +169,7 @@ def _trace(model: nn.Module, shapes: Sequence[Shape], seed: int, name: str) -> T
             failure = error
             raise InputError(
                 f"The model '{name}' fails on inputs of shape {given}: {_words(error)}"
-                f"{_place(monitor, error)}"
+                f"{_place(monitor, error)}{_advice(error)}"
             ) from error
         finally:
             monitor.finish(failure)
@@ -179,6 +179,11 @@ def _trace(model: nn.Module, shapes: Sequence[Shape], seed: int, name: str) -> T
     models = [row["name"] for row in record.loop.models]
     traced = Traced(models[0] if models else type(model).__name__, graph, record.signals, [], words)
     traced.parameters = record.loop.parameters
+    if not model.training:
+        traced.notes.append(
+            "The model is in evaluation mode, as its code leaves it: no dropout, norms with their "
+            "running statistics."
+        )
     traced.inputs = [list(shape.sizes) for shape in shapes]
     return traced
 
@@ -236,6 +241,11 @@ def _words(error: BaseException) -> str:
     text = " ".join(str(error).split())
     words = text if len(text) <= 300 else f"{text[:300]}…"
     return f"{type(error).__name__}: {words}" if not isinstance(error, RuntimeError) else words
+
+
+def _advice(error: BaseException) -> str:
+    count = isinstance(error, TypeError) and "argument" in str(error)
+    return "; give --input once for each argument" if count else ""
 
 
 def _place(monitor: Monitor, error: BaseException) -> str:

@@ -92,7 +92,7 @@ def _load_module(place: str) -> ModuleType:
                 f"The model's module '{place}' needs '{error.name}', which is not installed."
             ) from error
         raise InputError(
-            f"There is no module '{place}'. --model takes package.module:callable or "
+            f"There is no module '{place}'. A model is named package.module:callable or "
             "path/to/file.py:callable; run from the folder that holds the package, or install it."
         ) from error
     finally:

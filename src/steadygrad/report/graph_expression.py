@@ -21,6 +21,8 @@ from steadygrad.report.words import shorten
 MARGIN, HEADING = 30.0, 64.0
 COLUMN = 72.0
 """Between two columns, beside what the layout leaves: the numbers of an edge stand there."""
+LONGEST_ON_LINE = 8
+"""Characters of a number that a rim alone keeps readable on a line."""
 APART = 40.0
 """Between two edges from one node to another, with their numbers."""
 LONGEST = 26
@@ -261,8 +263,11 @@ def _edge(graph: Expression, edge: Edge, route: list[int], where: Any) -> Iterat
 
 
 def _numbers(x: float, y: float, value: Any, gradient: Any) -> Iterator[Shape]:
-    yield Words(x, y - 6, number_text(value), "value", 12, "middle", bold=True, halo=True)
+    rows = [(number_text(value), "value", y - 6)]
     if gradient is not None:
-        yield Words(
-            x, y + 15, number_text(gradient), "gradient", 12, "middle", bold=True, halo=True
-        )
+        rows.append((number_text(gradient), "gradient", y + 15))
+    for text, colour, line in rows:
+        width = text_width(text, 12)
+        if len(text) > LONGEST_ON_LINE:  # a curve would run through the middle of it
+            yield Rectangle(x - width / 2, line - 10, width, 13, "page", radius=2)
+        yield Words(x, line, text, colour, 12, "middle", bold=True, halo=True)
