@@ -31,6 +31,8 @@ WAIT_SECONDS = 0.2
 ONLY = "only"
 """The attribute that no two trials share: what a trial is, be it made by two workers at once."""
 VERSION = "steadygrad"
+NAMES = {"data": "the pictures' fingerprint", VERSION: "Steadygrad's version"}
+"""What a study is of, where the attribute's name does not say it."""
 
 
 LOCAL = ("threads", "device")
@@ -232,8 +234,8 @@ def doubles(everyone: list[FrozenTrial]) -> set[int]:
 def differences(there: dict[str, Any], here: dict[str, Any]) -> list[str]:
     """What two workers of one study don't agree on, in words.
 
-    >>> differences({"space": "lr=1..2", "data": "a"}, {"space": "lr=1..3", "data": "a"})
-    ["space is 'lr=1..2' there, 'lr=1..3' here"]
+    >>> differences({"space": "lr=1..2", "data": "a"}, {"space": "lr=1..2", "data": "b"})
+    ["the pictures' fingerprint is 'a' there, 'b' here"]
     """
     here = json.loads(json.dumps(here))
     told: list[str] = []
@@ -247,7 +249,7 @@ def differences(there: dict[str, Any], here: dict[str, Any]) -> list[str]:
                 if left.get(name) != right.get(name)
             ]
         elif left != right:
-            told.append(f"{what} is {left!r} there, {right!r} here")
+            told.append(f"{NAMES.get(what, what)} is {left!r} there, {right!r} here")
     return told
 
 
