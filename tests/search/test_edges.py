@@ -6,7 +6,7 @@ import random
 import pytest
 
 from steadygrad.search.edges import find_edges
-from steadygrad.search.effects import importance
+from steadygrad.search.effects import MATTERS, SURELY_WEAK, importance
 from steadygrad.search.space import Parameter, Space
 from steadygrad.search.stages import sobol_points
 from steadygrad.search.tried import DONE, ENDED, Tried
@@ -79,3 +79,52 @@ def test_too_few_trials_say_nothing():
     tried = scored(lambda p: p["lr"], 0, number=6)
     assert find_edges(SPACE, tried, 27) == []
     assert importance(SPACE, tried, 27).shares == {}
+
+
+@pytest.mark.parametrize("number", [30, 60])
+@pytest.mark.parametrize("seed", range(8))
+def test_no_pair_is_named_where_each_acts_for_itself(seed, number):
+    """What a parabola leaves over of a real valley is no chance, and must not look like one."""
+    noise = random.Random(seed)
+    best = 10 ** noise.uniform(-3, -1)
+    tried = scored(lambda p: 0.05 * away(p["lr"], best) + abs(noise.gauss(0, 0.01)), seed, number)
+    assert importance(SPACE, tried, 27).together == []
+
+
+def test_importance_says_how_sure_it_is_and_more_trials_make_it_surer():
+    def ends(number):
+        noise = random.Random(5)
+        tried = scored(
+            lambda p: 0.02 * away(p["lr"], 1e-2) + abs(noise.gauss(0, 0.02)), 1, number=number
+        )
+        found = importance(SPACE, tried, 27)
+        assert all(low <= found.shares[name] <= high for name, (low, high) in found.ends.items())
+        return found
+
+    few, many = ends(20), ends(256)
+    width = {"few": few.ends["lr"], "many": many.ends["lr"]}
+    assert width["few"][1] - width["few"][0] > width["many"][1] - width["many"][0]
+    assert set(many.of_no_matter) == {"weight_decay", "dropout"}
+
+
+def few_and_noisy(seed):
+    noise = random.Random(seed)
+    return scored(lambda p: 0.03 * away(p["lr"], 1e-2) + abs(noise.gauss(0, 0.02)), seed, 16)
+
+
+def test_a_weak_share_that_may_as_well_be_large_is_not_called_of_no_matter():
+    left_open = 0
+    for seed in range(20):
+        found = importance(SPACE, few_and_noisy(seed), 27)
+        weak = [name for name, share in found.shares.items() if share < MATTERS]
+        assert set(found.of_no_matter) <= {n for n in weak if found.ends[n][1] < SURELY_WEAK}
+        left_open += len(weak) - len(found.of_no_matter)
+    assert left_open > 0
+
+
+def test_an_edge_has_what_is_marked_in_the_page():
+    tried = scored(lambda p: 0.04 * away(p["lr"], 30.0), 0)
+    (edge,) = find_edges(SPACE, tried, 27)
+    best = min(tried, key=lambda trial: trial.curve[27])
+    assert edge.at == best.params["lr"]
+    assert edge.text == f"{edge.why}: widened to 10."
