@@ -173,6 +173,10 @@ def _list(experiments: list[Experiment], json_path: str | None) -> int:
     }
     if json_path != "-":
         click.echo(listing(experiments, told))
+        full, quick = (sum(column) for column in zip(*times.values()))
+        click.echo(
+            f"\nAll of them on one core: about {show_seconds(full)}; --quick {show_seconds(quick)}."
+        )
     rows = [{"name": e.name, "title": e.title, "claim": e.claim} for e in experiments]
     print_json(json_path, rows)
     return 0

@@ -49,8 +49,27 @@ EXPERIMENTS: tuple[Experiment, ...] = (
 )
 """All of them, in the order of the lectures."""
 
-SECONDS: dict[str, tuple[float, float]] = {}
-"""Usual seconds of each, --quick and in full, on two cores: for the estimates only."""
+SECONDS: dict[str, tuple[float, float]] = {
+    "activations": (1, 1),
+    "hard-cases": (5, 9),
+    "not-centred": (1, 2),
+    "dead-relu": (26, 110),
+    "centre-and-scale": (4, 24),
+    "preprocessing": (5, 17),
+    "constant-start": (2, 3),
+    "signal-through-depth": (5, 16),
+    "deep-networks": (48, 130),
+    "batch-norm": (6, 34),
+    "which-norm": (10, 330),
+    "optimizers": (8, 17),
+    "learning-rates": (11, 45),
+    "babysitting": (6, 14),
+    "fitting": (20, 40),
+    "random-search": (6, 17),
+    "convolutions": (1, 1),
+    "transfer": (19, 60),
+}
+"""Seconds of one core that each takes, --quick and in full: for the estimates of time only."""
 
 
 def usual_seconds(name: str, *, quick: bool) -> float:

@@ -276,7 +276,7 @@ EXPERIMENT = Experiment(
         Option(
             "rates",
             (0.001, 0.003, 0.01, 0.03, 0.1, 0.3),
-            (0.001, 0.01, 0.1, 0.3),
+            (0.001, 0.01, 0.03, 0.1, 0.3),
             "Rates of Adam, commas between.",
             numbers,
             least=1e-9,

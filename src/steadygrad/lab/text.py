@@ -10,19 +10,20 @@ from steadygrad.lab.framework import Broken, Experiment, Finished, as_typed, opt
 from steadygrad.lab.verdicts import Verdict, columns_of, show, tables_of
 
 WIDTH = 100
+HOLD = "\u00a0"
+"""A space at which no line ends."""
 
 
 def listing(experiments: Sequence[Experiment], seconds: Mapping[str, str]) -> str:
     """A paragraph per experiment: name and claim, and how long it takes where that is known."""
     width = max((len(experiment.name) for experiment in experiments), default=0)
-    return "\n".join(
-        textwrap.fill(
-            f"{experiment.name:<{width}}  {experiment.claim} {seconds.get(experiment.name, '')}",
-            WIDTH,
-            subsequent_indent=" " * (width + 2),
-        )
-        for experiment in experiments
-    )
+    paragraphs: list[str] = []
+    for experiment in experiments:
+        time = seconds.get(experiment.name, "").replace(" ", HOLD)
+        words = f"{experiment.name:<{width}}  {experiment.claim} {time}"
+        filled = textwrap.fill(words, WIDTH, subsequent_indent=" " * (width + 2))
+        paragraphs.append(filled.replace(HOLD, " "))
+    return "\n".join(paragraphs)
 
 
 def described(run: Finished | Broken) -> str:
