@@ -117,6 +117,22 @@ def test_bad_input_is_refused_in_a_sentence(tmp_path, monkeypatch, arguments, sa
     assert says in str(done.exception)
 
 
+def test_one_seed_and_one_job_try_the_same_in_the_same_order(training, tmp_path):
+    space = parse_space("lr=1e-3..1,dropout=0..0.5")
+    found = []
+    for name, runs in (("first", 1.5), ("longer", 2.5)):
+        plan = make_plan(27, 1.5, noisy=True, seed=7)  # the time budget alone differs
+        study = Study(str(tmp_path / f"{name}.journal"), "search")
+        study.begin(plan, space, sobol_points(space, plan.starts, 7), {})
+        parts = Budget(parts=runs * 27)
+        Worker(study, training, space, plan, parts, tmp_path / name, Deaf()).run()
+        tried = study.trials()
+        found.append([(trial.params, trial.curve) for trial in tried])
+    assert [row[0] for row in found[1][: len(found[0])]] == [row[0] for row in found[0]]
+    for short, longer in zip(*found):
+        assert short[1].items() <= longer[1].items()
+
+
 @pytest.mark.slow
 def test_the_whole_command_keeps_its_budget_and_its_winner_repeats(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
 
-from steadygrad.search.objective import Look, Loss, Report
+from steadygrad.search.objective import Look, Report
 
 STEPS, LOOKS, STARTING, CHOOSING = "steps", "looks", "starting", "choosing"
 
@@ -15,6 +16,7 @@ STEPS, LOOKS, STARTING, CHOOSING = "steps", "looks", "starting", "choosing"
 class Clock:
     """Adds up seconds by what they were spent on.
 
+    >>> from steadygrad.search.objective import Loss
     >>> clock = Clock()
     >>> list(clock.timed([Loss(2.3), Look(1, 0.5)])) == [Loss(2.3), Look(1, 0.5)]
     True
@@ -34,18 +36,24 @@ class Clock:
     def timed(self, reports: Iterable[Report]) -> Generator[Report, None, None]:
         """The same reports, their time counted.
 
-        The first of a turn holds building or loading too: all of it counts as starting, the step
-        in it as well.
+        The first of a turn holds building or loading too; a step's worth of it, as long as the
+        fastest of the others, counts as a step.
         """
         self.enter(STARTING)
-        first = True
+        first, fastest = True, math.inf
         for report in reports:
-            kind = STEPS if isinstance(report, Loss) else LOOKS if isinstance(report, Look) else ""
-            self._close(STARTING if first else kind or STEPS)
+            kind = LOOKS if isinstance(report, Look) else STEPS
+            took = self._close(STARTING if first else kind)
+            if kind == STEPS and not first:
+                fastest = min(fastest, took)
             first, self._now = False, CHOOSING
             yield report
             self.enter(STEPS)
         self.enter(CHOOSING)
+        if math.isfinite(fastest):
+            step = min(fastest, self.seconds[STARTING])
+            self.seconds[STARTING] -= step
+            self.seconds[STEPS] = self.seconds.get(STEPS, 0.0) + step
 
     def shares(self) -> tuple[dict[str, float], float]:
         """Seconds by kind, and the share of the whole that is neither steps nor looks."""
@@ -53,7 +61,8 @@ class Clock:
         trained = self.seconds.get(STEPS, 0.0) + self.seconds.get(LOOKS, 0.0)
         return dict(self.seconds), 1.0 - trained / whole
 
-    def _close(self, what: str) -> None:
+    def _close(self, what: str) -> float:
         now = time.monotonic()
-        self.seconds[what] = self.seconds.get(what, 0.0) + now - self._since
-        self._since = now
+        took, self._since = now - self._since, now
+        self.seconds[what] = self.seconds.get(what, 0.0) + took
+        return took
