@@ -244,8 +244,7 @@ def run(values: dict[str, Any]) -> Result:
     text = (
         f"On this machine {slowest['activation']} costs {ratio:.1f} times as much as "
         f"{fastest['activation']} in the forward pass ({slowest['forward ns per number']:.2f} "
-        f"against {fastest['forward ns per number']:.2f} ns a number, calls included): next to a "
-        "convolution that is little, so what an activation does to the gradient decides."
+        f"against {fastest['forward ns per number']:.2f} ns a number, calls included)."
     )
     figures = {"curves": draw_curves(names), "statistics": draw_statistics(rows)}
     return Result(rows, figures, verdicts_of(rows, values["num_samples"]), text)

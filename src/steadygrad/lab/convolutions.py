@@ -180,13 +180,13 @@ def _shift_verdicts(errors: dict[str, float]) -> list[Verdict]:
             why=REORDERED,
         ),
         at_most(
-            "With a zero border this holds inside",
+            "Equivariance with a zero border, inside the maps",
             errors["convolution, zero border, inside"],
             ROUNDING,
             why=REORDERED,
         ),
         at_least(
-            "but not at the border",
+            "Equivariance with a zero border is lost at the border",
             errors["convolution, zero border"],
             100 * ROUNDING,
             why="far over rounding",
@@ -214,7 +214,12 @@ def _stride_verdicts(strides: dict[int, float]) -> list[Verdict]:
             ROUNDING,
             why=REORDERED,
         ),
-        at_least("and not by an odd one", min(strides[1], strides[3]), 0.1, why=UNRELATED),
+        at_least(
+            "Stride 2 does not follow shifts by an odd number of pixels",
+            min(strides[1], strides[3]),
+            0.1,
+            why=UNRELATED,
+        ),
     ]
 
 

@@ -112,7 +112,7 @@ def walk_verdicts(straight: dict[str, Path], turned: dict[str, Path]) -> list[Ve
             why="theory: about √κ / 2 for momentum fitted to κ; it is held at 0.9 here",
         ),
         at_least(
-            "… and this many times those of Nesterov's",
+            "ravine: gradient descent needs this many times the steps of Nesterov's momentum",
             steps["sgd"] / steps["nesterov"],
             2.0,
             why="as for momentum",
@@ -192,13 +192,13 @@ def formula_verdicts(gradients: torch.Tensor) -> list[Verdict]:
             why="its epsilon, 1e-8",
         ),
         at_most(
-            "… and every step against (1 − 0.9^t) / √(1 − 0.999^t), relative difference",
+            "Adam without bias correction: steps against (1 − 0.9^t) / √(1 − 0.999^t), relative",
             worst,
             1e-5,
             why="its epsilon, 1e-8",
         ),
         near(
-            "Adam with it: the largest of the first steps, in units of the rate",
+            "Adam with bias correction: the largest of its first steps, in units of the rate",
             max(corrected),
             1.0,
             relative=1e-6,
