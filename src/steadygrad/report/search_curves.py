@@ -58,9 +58,9 @@ def _curves(searched: Searched) -> Html:
         items.append(("ended", "ended, with its reason"))
     words = (
         "A line is one trial: the share of validation pictures it gets wrong, each time it was "
-        "scored. Lines that stop short were ranked out: at a dashed line, where only the best third "
-        "goes on, or where the finished runs show that it can't win any more. Point at one for its "
-        "reason."
+        "scored. Lines that stop short were ranked out: at a dashed line, where only the best "
+        "third goes on, or where finished runs show that it can't win any more. Point at one for "
+        "its reason."
     )
     if unscored:
         words += (
