@@ -31,7 +31,7 @@ from steadygrad.lab.symmetry import label_entropy
 from steadygrad.lab.training import smoothed
 
 MOMENTUM = 0.9
-MAP = 3  # positions on a side at least: 8 → 4, and 28 → 14 → 7 → 4
+MAP = 4  # positions on a side at least: 8 → 4, and 28 → 14 → 7
 LAST = 20  # steps over which the loss at the end is averaged
 STALLED = 0.02  # of the entropy: the loss of who knows the classes' frequencies only
 SCHEMES = {
