@@ -8,7 +8,13 @@ from typing import Any
 from steadygrad.cli.progress import Progress, show_seconds
 from steadygrad.report.words import percent
 
-STATES = {"running": "running", "waiting": "paused", "done": "full length", "ended": "ended"}
+STATES = {
+    "running": "running",
+    "to come": "to come",
+    "waiting": "paused",
+    "done": "full length",
+    "ended": "ended",
+}
 """A trial's states in the order they are told, as people call them."""
 BAR_CELLS = 30
 REFRESH_PER_SECOND = 4
@@ -127,13 +133,13 @@ def counts_text(tried: list[Any]) -> str:
     """How many trials there are, by state; those of workers that died are gone on with as others.
 
     >>> from steadygrad.search.tried import DONE, Tried
-    >>> counts_text([Tried(0, {}, DONE), Tried(1, {}), Tried(2, {})])
-    '3 trials: 2 paused, 1 full length'
+    >>> counts_text([Tried(0, {}, DONE), Tried(1, {}), Tried(2, {}, curve={1: 0.5})])
+    '3 trials: 1 to come, 1 paused, 1 full length'
     """
     alive = [trial for trial in tried if trial.state != "lost"]
-    counts = {name: sum(t.state == state for t in alive) for state, name in STATES.items()}
-    listed = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-    return f"{len(alive)} trials: {listed}"
+    states = [t.state if t.curve or t.state != "waiting" else "to come" for t in alive]
+    listed = [f"{states.count(state)} {name}" for state, name in STATES.items() if state in states]
+    return f"{len(alive)} trials: {', '.join(listed)}"
 
 
 def left_text(trial: Any) -> str:
