@@ -388,3 +388,14 @@ def test_typical_times_are_of_experiments_that_exist():
     known = {experiment.name for experiment in EXPERIMENTS}
     assert set(SECONDS) <= known
     assert all(0 < quick <= full for quick, full in SECONDS.values())
+
+
+def test_times_are_told_before_and_while_it_runs(three, monkeypatch, tmp_path):
+    monkeypatch.setattr("steadygrad.lab.SECONDS", {"toy": (30, 60), "other": (60, 120)})
+    told = lab("toy", "other", "--quick").output
+    assert "1 of 2, toy: about 30 s, 1 min 30 s to the end of all" in told
+    assert "2 of 2, other: about 2" in told  # the toy took no time: the rest is thought shorter
+    assert "1 of 3, broken\n" in lab("--all").output  # nobody knows how long that one takes
+    listed = lab().output
+    assert "(1 min 0 s; --quick 30 s)" in listed
+    assert "All of them on one core: about 3 min 0 s; --quick 1 min 30 s." in listed

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 MOST_THREADS = 2
 """The experiments' networks are small: a third thread waits more than it works."""
 INTERRUPTED = 130
+TRUSTED = 20.0
+"""Seconds that must have run before the measured speed counts as much as the usual one."""
 
 
 def _use_threads() -> None:
@@ -84,8 +86,8 @@ class Session:
         return usual_seconds(self.chosen[place].name, quick=self.options["quick"])
 
     def _announce(self, place: int, progress: Progress) -> None:
-        # This machine against the one the usual times were taken on.
-        speed = self.spent / self.foreseen if self.foreseen else 1.0
+        # This machine, now, against the usual one; a short experiment alone says little of it.
+        speed = (self.spent + TRUSTED) / (self.foreseen + TRUSTED)
         left = [
             self._usual(later) * speed
             for later in range(place, len(self.chosen))
@@ -93,10 +95,10 @@ class Session:
         ]
         line = self.chosen[place].name
         if left[0]:
-            line += f": usually {show_seconds(left[0])}"
+            line += f": about {show_seconds(left[0])}"
         if len(self.chosen) > 1:
             line = f"{place + 1} of {len(self.chosen)}, {line}"
-            line += f", about {show_seconds(sum(left))} to the end" if all(left) else ""
+            line += f", {show_seconds(sum(left))} to the end of all" if all(left) else ""
         progress.stage(line)
         if not progress.console.is_terminal:
             progress.say(line)

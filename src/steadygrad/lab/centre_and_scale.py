@@ -127,7 +127,6 @@ def draw(rows: list[dict[str, Any]], on_pictures: list[dict[str, Any]], about: s
     )
     names = [f"{row['inputs']}\n({row[SPREAD]:.3g})" for row in on_pictures]
     drawing.bars(right, names, {"loss": [row["loss"] for row in on_pictures]}, "{:.2g}".format)
-    right.margins(x=0.12)
     drawing.label(right, "training loss (nats)", "", "Softmax regression on pictures")
     return figure
 

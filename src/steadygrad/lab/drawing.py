@@ -143,3 +143,5 @@ def bars(axes: Axes, names: list[str], values: dict[str, list[float]], show: Any
         if show is not None:
             axes.bar_label(drawn, [show(value) for value in lengths], padding=3, fontsize=9)
     axes.set_yticks(np.arange(len(names))[::-1], names)
+    axes.grid(visible=False, axis="y")
+    axes.margins(x=0.15)  # room for the text at the longest bar
