@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from steadygrad.errors import InputError
 from steadygrad.graph.expression import differentiate
 from steadygrad.report.graph_expression import drawing, text
-from steadygrad.report.graph_shapes import Words, svg
+from steadygrad.report.graph_shapes import Words, svg, text_width
 
 
 def node(graph, name):
@@ -209,3 +209,18 @@ def test_boxes_do_not_overlap():
                 or other.y + other.height <= one.y
             )
             assert apart
+
+
+@pytest.mark.parametrize(
+    "expression", ["f = x * x", "f = sum(w @ x * softmax(w @ x)) + x[0]", "f = x * w + w * x"]
+)
+def test_the_numbers_of_two_edges_do_not_cover_each_other(expression):
+    values = {"x": [0.25, 0.5], "w": [[0.125, 0.5], [0.25, 1.0]]}
+    graph = differentiate(expression, {name: values[name] for name in values if name in expression})
+    words = [s for s in drawing(graph).shapes if isinstance(s, Words) and s.halo]
+    assert len(words) > 3
+    for number, one in enumerate(words):
+        for other in words[number + 1 :]:
+            apart = abs(one.y - other.y) > 7
+            room = (text_width(one.text, 12) + text_width(other.text, 12)) / 2
+            assert apart or abs(one.x - other.x) > 0.9 * room, (one, other)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
+from steadygrad.report.graph_labels import LONGEST_ON_LINE, Spot, free_spot
 from steadygrad.report.graph_layout import OUT, Placed, Plan, Size, place, plan
 from steadygrad.report.graph_shapes import (
     Curve,
@@ -21,9 +22,7 @@ from steadygrad.report.words import shorten
 MARGIN, HEADING = 30.0, 64.0
 COLUMN = 72.0
 """Between two columns, beside what the layout leaves: the numbers of an edge stand there."""
-LONGEST_ON_LINE = 8
-"""Characters of a number that a rim alone keeps readable on a line."""
-APART = 40.0
+APART = 50.0
 """Between two edges from one node to another, with their numbers."""
 LONGEST = 26
 
@@ -224,6 +223,7 @@ def _edges(
     rows, placed, columns = layout
     routes = {(route[0], route[-1]): route for route in rows.routes}
     arriving: dict[int, int] = {}
+    taken: list[Spot] = []
     total = {n: sum(e.target == n for e in graph.edges) for n in range(len(sizes))}
     order = sorted(graph.edges, key=lambda e: placed.xs[routes[e.source, e.target][-2]])
     for edge in order:
@@ -232,7 +232,9 @@ def _edges(
         share = place_in / (total[edge.target] + 1)
         x, y = at[edge.target]
         end = (x, y + sizes[edge.target].height * share)
-        yield from _edge(graph, edge, routes[edge.source, edge.target], (layout, sizes, at, end))
+        yield from _edge(
+            graph, edge, routes[edge.source, edge.target], (layout, sizes, at, end, taken)
+        )
     last = graph.nodes[-1]
     x, y = at[-1][0] + sizes[-1].width, at[-1][1] + sizes[-1].height / 2
     stop = columns[-1] + _result_width(graph)
@@ -241,7 +243,7 @@ def _edges(
 
 
 def _edge(graph: Expression, edge: Edge, route: list[int], where: Any) -> Iterator[Shape]:
-    (rows, placed, columns), sizes, at, end = where
+    (rows, placed, columns), sizes, at, end, taken = where
     x, y = at[edge.source]
     start = (x + sizes[edge.source].width, y + sizes[edge.source].height / 2)
     points = [(start[1], start[0], start[0])]
@@ -258,8 +260,9 @@ def _edge(graph: Expression, edge: Edge, route: list[int], where: Any) -> Iterat
         from_x, columns[_row_of(rows, route[-1]) - 1] + placed.rows[_row_of(rows, route[-1]) - 1]
     )
     from_y = start[1] if before == edge.source else placed.xs[before] + HEADING
-    value = graph.nodes[edge.source].value
-    yield from _numbers((from_x + end[0]) / 2 - 4, (from_y + end[1]) / 2, value, edge.gradient)
+    texts = (graph.nodes[edge.source].value, edge.gradient)
+    half = max(text_width(number_text(text), 12) for text in texts) / 2
+    yield from _numbers(*free_spot((from_x, from_y), end, half, taken), *texts)
 
 
 def _numbers(x: float, y: float, value: Any, gradient: Any) -> Iterator[Shape]:
