@@ -64,6 +64,16 @@ def test_a_cliff_beside_the_best_is_called_one_with_its_advice():
     assert "--warmup" in edge.text
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_a_cliff_is_blamed_on_the_range_that_makes_it(seed):
+    """The rate alone makes trials diverge; by chance half of those beside the best dropout did."""
+    noise = random.Random(seed)
+    tried = scored(
+        lambda p: 0.03 * away(p["lr"], 0.02) + abs(noise.gauss(0, 0.02)), seed, cliff=0.03
+    )
+    assert {e.parameter.name for e in find_edges(SPACE, tried, 27) if e.is_cliff} <= {"lr"}
+
+
 def test_importance_names_what_matters_what_does_not_and_what_belongs_together():
     def error(params):
         rate, decay = math.log10(params["lr"]) + 2, math.log10(params["weight_decay"]) + 4

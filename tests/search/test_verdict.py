@@ -30,6 +30,7 @@ def test_the_mean_decides_not_one_lucky_seed_and_a_tie_is_called_a_tie():
     assert verdict.winner.number == 1
     assert verdict.ties == (0,)
     assert "a tie with trial 0" in verdict.text
+    assert "Without the run it was chosen by: 12.00 %." in verdict.text
 
 
 def test_without_repetitions_it_says_that_luck_may_be_in_it():

@@ -73,6 +73,7 @@ def decide(tried: list[Tried], plan: Plan, pictures: int = 0) -> Verdict:
         f"{len(first.values)} seeds; a seed alone changes it by {percent(spread, 2)} (standard "
         "deviation)."
     )
+    text += f" Without the run it was chosen by: {percent(mean(first.values[1:]), 2)}."
     if ties:
         names = [f"{tie.trial.number} ({percent(tie.mean, 2)})" for tie in ties]
         text += f" It is a tie with {_listed(names)}: the difference is within the noise."
