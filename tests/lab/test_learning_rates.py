@@ -39,6 +39,13 @@ def test_a_planted_change_is_told():
     assert any(text.startswith("Too high") for text in failed)
 
 
+def test_settled_is_the_last_tenth():
+    study = load_study("digits", num_train=100, num_val=50)
+    run = short_run(study, runs.base_recipe(0, 1))
+    noisy = replace(run, losses=[9.0] * 90 + [1.0, 3.0] * 5)
+    assert runs.settled_loss(noisy) == 2.0
+
+
 def test_a_run_that_breaks_says_so():
     study = load_study("digits", num_train=100, num_val=50)
     run = short_run(study, runs.base_recipe(0, 20).replace(lr=1e6))

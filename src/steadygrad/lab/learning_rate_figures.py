@@ -48,7 +48,8 @@ def draw_rates(found: Measured) -> Figure:
     right.minorticks_off()
     for panel in (left, right):
         plain_log(panel)
-    left.set_ylim(top=min(LIMIT, left.get_ylim()[1]))
+    shown = np.concatenate([smooth(run) for run in whole.values()])
+    left.set_ylim(0.8 * shown.min(), min(LIMIT, 1.2 * shown.max()))
     label(left, "update", "training loss (nats)")
     label(right, "learning rate", "training loss at the end (nats)")
     keys, texts = left.get_legend_handles_labels()

@@ -178,7 +178,7 @@ EXPERIMENT = Experiment(
     "(cyclic); Vaswani et al. 2017 (inverse square root)",
     options=(
         Option("epochs", 10, 6, "Passes over the training pictures.", int),
-        Option("pictures", 2000, 800, "Training pictures; of digits ≤ 1,437.", int, least=64),
+        Option("pictures", 2000, 800, "Training pictures; of digits at most 958.", int, least=64),
     ),
     run=run,
 )
