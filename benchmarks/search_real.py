@@ -13,6 +13,7 @@ import importlib.util
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -29,6 +30,7 @@ CLOCK_HELP = "cpu: budgets in CPU seconds of the searching process, for a machin
 
 
 def main() -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped; the same command goes on."))
     options = read_options()
     options.out.mkdir(parents=True, exist_ok=True)
     results = options.out / "results.jsonl"
@@ -83,13 +85,15 @@ def run_all(missing: list[dict[str, Any]], results: Path, cores: list[int]) -> N
         waiting.put(job)
     lock = threading.Lock()
 
+    running: set[subprocess.Popen[str]] = set()
+
     def work(core: int) -> None:
         while True:
             try:
                 job = {**waiting.get_nowait(), "core": core}
             except queue.Empty:
                 return
-            row = search(job)
+            row = search(job, running)
             with lock:
                 if row is not None:
                     with open(results, "a", encoding="utf-8") as file:
@@ -99,24 +103,30 @@ def run_all(missing: list[dict[str, Any]], results: Path, cores: list[int]) -> N
     threads = [threading.Thread(target=work, args=(core,), daemon=True) for core in cores]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join()
+    try:
+        for thread in threads:
+            thread.join()
+    finally:
+        for process in list(running):
+            process.terminate()
 
 
-def search(job: dict[str, Any]) -> dict[str, Any] | None:
+def search(job: dict[str, Any], running: set[subprocess.Popen[str]]) -> dict[str, Any] | None:
     """One search in a process of its own; None where it failed, with its last words shown."""
-    command = [sys.executable, "-m", "searched.worker", json.dumps(job)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        command,
+    process = subprocess.Popen(
+        [sys.executable, "-m", "searched.worker", json.dumps(job)],
         cwd=Path(__file__).parent,
-        env=environment,
-        capture_output=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
     )
-    if done.returncode == 0:
-        return json.loads(done.stdout.splitlines()[-1])
-    print(done.stderr[-2000:], file=sys.stderr)
+    running.add(process)
+    said, complaints = process.communicate()
+    running.discard(process)
+    if process.returncode == 0:
+        return json.loads(said.splitlines()[-1])
+    print(complaints[-2000:], file=sys.stderr)
     return None
 
 

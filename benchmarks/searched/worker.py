@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import warnings
@@ -91,6 +92,7 @@ def choices(events: list[dict[str, Any]], full: int, told: bool) -> list[tuple[f
 
 def main() -> None:
     job = json.loads(sys.argv[1])
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the folder is removed on the way out
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.simplefilter("ignore")
     folder = Path(tempfile.mkdtemp(prefix="search-", dir=job["scratch"]))
