@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from steadygrad.report import reading
 from steadygrad.report.markup import Html, tag
-from steadygrad.report.search_data import Searched, Trial
+from steadygrad.report.search_data import Searched
 from steadygrad.report.sections.findings import icon
 from steadygrad.report.tables import bar, numeric, numeric_head, table
 from steadygrad.report.words import duration, number_or_none, percent, plural
@@ -18,9 +18,9 @@ class Stage(NamedTuple):
 
     name: str
     trials: int
-    length: str
     best: float | None
-    kept: str
+    """Lowest error at the stage's own length."""
+    words: str
 
 
 def draw(searched: Searched) -> Html:
@@ -33,19 +33,12 @@ def draw(searched: Searched) -> Html:
         [
             row.name,
             numeric(row.trials, row.trials, bar(row.trials / most)),
-            row.length,
             numeric(percent(row.best, 2)),
-            row.kept,
+            row.words,
         ]
         for row in rows
     ]
-    heads = [
-        "stage",
-        numeric_head("trials"),
-        "trained to",
-        numeric_head("best error"),
-        "what came of it",
-    ]
+    heads = ["stage", numeric_head("trials"), numeric_head("best error"), "what came of it"]
     note = (
         "Errors are shares of the validation pictures got wrong. Those of one row are of one "
         "length and can be compared; the longer a trial is trained, the lower its error as a rule."
@@ -53,64 +46,37 @@ def draw(searched: Searched) -> Html:
     card = tag(
         "div", table(heads, cells, class_="stages"), tag("p", note, class_="note"), class_="card"
     )
-    below = tag("div", _ranges(searched), _early(searched), _spent(searched), class_="grid")
+    below = tag("div", _ranges(searched), _early(searched), _spent(searched), class_="grid thirds")
     return tag("div", card, below)
 
 
 def stages(searched: Searched) -> list[Stage]:
-    """What happened, stage by stage, counted from the trials."""
-    starts = [trial for trial in searched.trials if trial.stage in ("coarse", "halving")]
+    """What happened, stage by stage, counted from the trials; the words are the account's own."""
+    texts = [str(text).partition(": ") for text in reading.rows(searched.found, "stages")]
     found: list[Stage] = []
-    before = 0.0
-    for place, part in enumerate(searched.rungs):
-        begun = [trial for trial in starts if trial.parts >= before or place == 0]
-        begun = begun if place == 0 else [trial for trial in begun if trial.parts > before]
-        if not begun or not starts:
-            break
-        scored = [dict(trial.curve)[part] for trial in begun if part in dict(trial.curve)]
-        on = sum(trial.parts > part for trial in begun)
-        name = "coarse" if place == 0 else "halving"
-        kept = _kept(begun, scored, on, last=part >= searched.full)
-        length = _length(searched.share(part))
-        found.append(Stage(name, len(begun), length, min(scored, default=None), kept))
-        before = part
-    for name, done in (("fine", "new points where the model expects the best error"),
-                       ("finalists", "the best values again, with other seeds")):  # fmt: skip
-        mine = [trial for trial in searched.trials if trial.stage == name]
-        values = [
-            trial.value
-            for trial in mine
-            if trial.value is not None and trial.parts >= searched.full
-        ]
-        if mine:
-            short = len(mine) - len(values)
-            left = f"; {plural(short, 'did', 'did')} not reach the full length" if short else ""
-            found.append(
-                Stage(name, len(mine), _length(1.0), min(values, default=None), done + left)
-            )
+    for name, trials, best in _counted(searched):
+        place = next((i for i, text in enumerate(texts) if text[0] == name), None)
+        words = "" if place is None else texts.pop(place)[2]
+        found.append(Stage(name, trials, best, words[:1].upper() + words[1:]))
     return found
 
 
-def _kept(begun: list[Trial], scored: list[float], on: int, *, last: bool) -> str:
-    lost = len(begun) - len(scored)
-    words: list[str] = []
-    if lost:
-        words.append(f"{plural(lost, 'trial')} did not come that far")
-    if not last:
-        words.append(
-            f"the best {on} went on from where they stood"
-            if on > 1
-            else "the best one went on from where it stood"
-            if on
-            else "none went on"
-        )
-    elif scored:
-        words.append(f"{plural(len(scored), 'trial')} reached the full length")
-    return "; ".join(words)
-
-
-def _length(share: float) -> str:
-    return "a full run" if share >= 1 else f"{percent(share, 0)} of a full run"
+def _counted(searched: Searched) -> list[tuple[str, int, float | None]]:
+    """(name, trials, best error) of each stage that was begun."""
+    found: list[tuple[str, int, float | None]] = []
+    begun = [trial for trial in searched.trials if trial.stage in ("coarse", "halving")]
+    for place, part in enumerate(searched.rungs):
+        if not begun:
+            break
+        scored = [error for trial in begun if (error := dict(trial.curve).get(part)) is not None]
+        found.append(("halving" if place else "coarse", len(begun), min(scored, default=None)))
+        begun = [trial for trial in begun if trial.parts > part]
+    for name in ("fine", "finalists"):
+        mine = [trial for trial in searched.trials if trial.stage == name]
+        values = [t.value for t in mine if t.value is not None and t.parts >= searched.full]
+        if mine:
+            found.append((name, len(mine), min(values, default=None)))
+    return found
 
 
 def _early(searched: Searched) -> Html | None:
