@@ -18,7 +18,7 @@ def test_all_verdicts_hold(seed):
 
 def test_one_network_under_every_name_is_told():
     study = load_study("digits", num_train=60, num_val=40)
-    found = runs.measure(study, 0, 1)
+    found = runs.measure([study], 0, 1)
     run = found.held["nothing"]
     same = runs.Measured(
         dict.fromkeys(found.capacity, run),
@@ -29,6 +29,16 @@ def test_one_network_under_every_name_is_told():
     failed = [verdict.text for verdict in experiment.judge(same) if not verdict.holds]
     for claim in ("The gap", "and yet", "40 layers", "Early", "Weight decay", "Dropout", "Augm"):
         assert any(text.startswith(claim) for text in failed)
+
+
+def test_means_are_over_the_draws():
+    studies = [load_study("digits", num_train=60, num_val=40, seed=seed) for seed in (0, 1)]
+    found = runs.repeat(studies, runs.base_recipe(0, 2))
+    assert found.epochs.shape == (2, 4)
+    losses = [run.last_val[0] for run in found.runs]
+    assert losses[0] != losses[1]
+    assert found.last_val[0] == pytest.approx(sum(losses) / 2)
+    assert found.epochs[-1, 2] == pytest.approx(sum(losses) / 2)
 
 
 def test_wrong_labels_are_in_training_alone():

@@ -59,7 +59,7 @@ def test_updates_are_read_off_between_two():
 
 def test_every_way_is_scored_after_every_number_of_updates():
     pair = runs.choose_pair(300, 0)
-    values = {"epochs": 1, "draws": 2, "per_class": 3}
+    values = {"backbone_updates": 20, "draws": 2, "per_class": 3}
     found = runs.measure(pair, values, (1, 3), 0)
     for way in runs.WAYS:
         assert found.accuracies[way].shape == (2, 2)

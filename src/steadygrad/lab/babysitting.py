@@ -18,7 +18,18 @@ from steadygrad.lab.babysitting_runs import (
     flat_steps,
     measure,
 )
-from steadygrad.lab.drawing import BLUE, GRAY, GREEN, ORANGE, VERMILION, curve, figure, label
+from steadygrad.lab.drawing import (
+    BLUE,
+    GRAY,
+    GREEN,
+    HATCHES,
+    ORANGE,
+    VERMILION,
+    curve,
+    figure,
+    label,
+    legend_below,
+)
 from steadygrad.lab.framework import (
     Experiment,
     Option,
@@ -31,6 +42,9 @@ from steadygrad.lab.framework import (
 )
 from steadygrad.lab.short_runs import load_study
 from steadygrad.lab.training import smoothed
+
+TOP = 10.0
+"""Loss in nats up to which the figure goes."""
 
 
 def table(found: Measured) -> list[dict[str, Any]]:
@@ -173,23 +187,24 @@ def draw_sweep(found: Measured) -> Figure:
     drawn, axes = figure(
         1,
         2,
-        caption="Left: loss at the end by learning rate; crosses at the top are runs whose numbers "
-        "broke, all at high rates. Right: the loss of a deep network from a good and a bad start.",
+        caption=f"Left: loss at the end by learning rate, {TOP:g} where it is more; crosses at the "
+        "top are runs whose numbers broke, all at high rates. Right: the loss of a deep network "
+        "with Kaiming's standard deviation and half of it.",
     )
     left, right = axes[0]
-    top = 10.0
     whole = {rate: run.last_train[0] for rate, run in found.sweep.items() if not run.broke}
     broken = [rate for rate, run in found.sweep.items() if run.broke]
-    left.plot(list(whole), np.minimum(list(whole.values()), top), "o-", color=BLUE)
-    left.plot(broken, [top] * len(broken), "X", color=VERMILION, markersize=9, label="NaN or ∞")
+    left.plot(list(whole), np.minimum(list(whole.values()), TOP), "o-", color=BLUE)
+    left.plot(broken, [TOP] * len(broken), "X", color=VERMILION, markersize=9, label="NaN or ∞")
     left.axhline(math.log(found.num_classes), color=GRAY, linestyle=":", label="ln C")
     left.set_xscale("log")
     left.set_yscale("log")
-    label(left, "learning rate", "training loss at the end (nats)", legend=True)
+    label(left, "learning rate", "training loss at the end (nats)", "Rates", legend=True)
     for order, (name, run) in enumerate(found.deep.items()):
         curve(right, smoothed(run.losses, 10), name, order)
     right.set_ylim(0, None)
-    label(right, "update", "training loss (nats)", "Flat, then falling", legend=True)
+    label(right, "update", "training loss (nats)", "Flat, then falling")
+    right.legend(title="standard deviation")
     return drawn
 
 
@@ -198,6 +213,7 @@ def draw_ratios(found: Measured) -> Figure:
     drawn, axes = figure(
         1,
         2,
+        height=3.8,
         caption="Left: size of the updates over that of the weights, by learning rate; the dotted "
         "line is the rule of thumb. Right: where draws of a rate fall, for the right way to draw "
         "and the wrong one.",
@@ -208,14 +224,16 @@ def draw_ratios(found: Measured) -> Figure:
         curve(left, smoothed(list(ratios), 10), f"{rate:g}: loss {loss:.2f}", order)
     left.axhline(1e-3, color=GRAY, linestyle=":")
     left.set_yscale("log")
-    left.legend(title="rate, and where it ends", fontsize=9)
-    label(left, "update", "‖update‖ / ‖weights‖")
+    legend_below(left, columns=2, title="rate, and where it ends")
+    label(left, "update", "‖update‖ / ‖weights‖", "Size of the updates")
     low, high = DECADES
     places = np.arange(low, high) + 0.5
-    for offset, (name, shares), colour in zip((-0.2, 0.2), found.decades.items(), (GREEN, ORANGE)):
-        right.bar(places + offset, shares, 0.38, label=name, color=colour)
+    for order, (name, shares) in enumerate(found.decades.items()):
+        look = {"color": (GREEN, ORANGE)[order], "hatch": HATCHES[order], "edgecolor": "white"}
+        right.bar(places + 0.4 * order - 0.2, shares, 0.38, label=name, **look)
     right.set_xticks(range(low, high + 1), [f"1e{e}" for e in range(low, high + 1)])
-    label(right, "drawn rate", "share of the draws", legend=True)
+    legend_below(right)
+    label(right, "drawn rate", "share of the draws", "Where draws fall")
     return drawn
 
 

@@ -109,6 +109,11 @@ def picture(axes: Axes, image: np.ndarray, title: str = "") -> None:
         axes.set_title(title)
 
 
+def legend_below(axes: Axes, *, columns: int = 1, title: str = "") -> None:
+    """Put the legend under the axes, for curves that leave no room between them."""
+    axes.legend(title=title, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=columns)
+
+
 def look(order: int, *, marker: bool = False) -> dict[str, Any]:
     """Colour and line style number `order`, and a marker where asked: told apart without colour."""
     chosen: dict[str, Any] = {"color": COLOURS[order % 7], "linestyle": LINES[order % 4]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from matplotlib.colors import SymLogNorm
 from matplotlib.figure import Figure
 
 from steadygrad.lab import drawing
@@ -24,7 +25,7 @@ def draw_kinds(fits: dict[str, Preprocess], pictures: Pictures) -> Figure:
         caption=f"Pictures of {pictures.name} under each preprocessing (each stretched to the full "
         "range of gray); the lowest row is the mean of what comes out, black where it is zero.",
     )
-    pixels = to_tensor(pictures.train[:2000])
+    pixels = to_tensor(pictures.train)  # all: the mean of some is not zero
     for column, name in enumerate(fits):
         outputs = fits[name](pixels)
         shown = outputs.permute(0, 2, 3, 1).numpy()
@@ -86,18 +87,22 @@ def draw_covariances(fits: dict[str, Preprocess], pictures: Pictures) -> Figure:
         2,
         height=7.0,
         caption="Covariance between inputs, divided by the largest variance: pixels of neighbours "
-        "go together; PCA leaves the diagonal, whitening makes it even.",
+        "go together; PCA leaves the diagonal, whitening makes it even. The scale of colours is "
+        "logarithmic beyond a hundredth either way.",
     )
     for place, name in zip(axes.flat, kinds):
         flat = fits[name](to_tensor(pictures.train)).flatten(1).numpy()
         is_rotated = name.startswith("pca")
         start = 0 if is_rotated else max(0, flat.shape[1] // 2 - NUM_PIXELS // 2)
         covariance = np.cov(flat[:, start : start + NUM_PIXELS].T)
-        image = place.imshow(
-            covariance / np.abs(covariance).max(), cmap=drawing.SIGNED, vmin=-1, vmax=1
-        )
+        # Variances of components differ by thousands: evenly spaced colours would show the first.
+        scale = SymLogNorm(0.01, vmin=-1, vmax=1)
+        image = place.imshow(covariance / np.abs(covariance).max(), cmap=drawing.SIGNED, norm=scale)
         place.grid(visible=False)
         what = "component" if is_rotated else "pixel"
         drawing.label(place, what, what, name)
-        figure.colorbar(image, ax=place, label="covariance (largest = 1)")
+        ticks = [-1, -0.1, 0, 0.1, 1]
+        bar = figure.colorbar(image, ax=place, label="covariance (largest = 1)", ticks=ticks)
+        bar.set_ticklabels([f"{tick:g}" for tick in ticks])
+        bar.minorticks_off()
     return figure

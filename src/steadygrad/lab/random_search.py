@@ -51,7 +51,7 @@ def draw_survey(found: Searches) -> Figure:
         share = explained(getattr(found.survey, field), found.survey.accuracies)
         label(place, name, "validation accuracy", f"explains {share:.0%} of the variance")
     axes[0][1].set_ylabel("")
-    axes[0][0].legend(loc="upper left")
+    axes[0][0].legend(loc="center left")
     return drawn
 
 
@@ -78,6 +78,7 @@ def draw_searches(found: Searches) -> Figure:
             vmax=1,
             edgecolors="black",
             s=60,
+            clip_on=False,
         )
         place.set_xscale("log")
         place.set_yscale("log")

@@ -113,12 +113,11 @@ def few_of(study: Study, per_class: int, seed: int) -> Study:
 
 
 def base_recipe(seed: int) -> Recipe:
-    """LeNet, twice as wide, with Nesterov momentum."""
+    """LeNet, twice as wide, with Nesterov momentum; every head, new or first, starts small."""
     return Recipe(
         seed=seed,
         model="lenet",
         width=12,
-        init="kaiming-normal",
         optimizer="nesterov",
         lr=0.02,
         weight_decay=5e-4,
@@ -128,9 +127,10 @@ def base_recipe(seed: int) -> Recipe:
     )
 
 
-def train_backbone(source: Study, seed: int, epochs: int) -> Run:
-    """A network trained on the source set."""
-    return short_run(source, base_recipe(seed).replace(epochs=epochs), score_every=0)
+def train_backbone(source: Study, seed: int, updates: int) -> Run:
+    """A network trained on the source set, as long for a small set as for a large one."""
+    recipe = base_recipe(seed).replace(epochs=updates)  # more than enough: `steps` ends it
+    return short_run(source, recipe, score_every=0, steps=updates)
 
 
 def with_preprocessing(classifier: Classifier, way: str) -> Classifier:
@@ -194,7 +194,7 @@ def learn(
 
 def measure(pair: Pair, values: dict[str, Any], updates: tuple[int, ...], seed: int) -> Measured:
     """Train the backbone, then learn every draw of the few pictures in every way."""
-    backbone = train_backbone(pair.source, seed, int(values["epochs"]))
+    backbone = train_backbone(pair.source, seed, int(values["backbone_updates"]))
     draws = int(values["draws"])
     found: dict[str, list[list[float]]] = {way: [] for way in WAYS}
     for draw in range(seed * draws, (seed + 1) * draws):
