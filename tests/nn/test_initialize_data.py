@@ -232,6 +232,14 @@ def test_patch_whitening_makes_the_first_layer_s_outputs_uncorrelated(units):
     assert float((drawn - drawn.diag().diag()).abs().max()) > 0.5
 
 
+def test_patch_whitening_of_a_padded_layer_holds_inside_its_border():
+    model = nn.Sequential(nn.Conv2d(3, 16, 3, padding=1), nn.ReLU())
+    images = pictures(256)
+    initialize(model, "patch-whitening", sample=images)
+    inside = model[0](images).detach()[:, :8, 1:-1, 1:-1].movedim(1, 0).flatten(1)
+    torch.testing.assert_close(torch.cov(inside), torch.eye(8), atol=0.08, rtol=0)
+
+
 def test_patch_whitening_says_where_there_are_no_patches():
     model = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 2))
     rows = initialize(model, "patch-whitening", sample=torch.randn(4, 8))
