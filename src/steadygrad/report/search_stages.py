@@ -44,7 +44,10 @@ def draw(searched: Searched) -> Html:
         "length and can be compared; the longer a trial is trained, the lower its error as a rule."
     )
     card = tag(
-        "div", table(heads, cells, class_="stages"), tag("p", note, class_="note"), class_="card"
+        "div",
+        table(heads, cells, class_="stages"),
+        tag("p", note, class_="note"),
+        class_="card staged",
     )
     below = tag("div", _ranges(searched), _early(searched), _spent(searched), class_="grid thirds")
     return tag("div", card, below)
@@ -123,11 +126,10 @@ def _spent(searched: Searched) -> Html | None:
     if not whole:
         return None
     rows = [
-        [SPENT.get(name, name), numeric(duration(value)), numeric(percent(value / whole, 0)),
-         tag("td", bar(value / whole))]
+        [SPENT.get(name, name), numeric(duration(value)), numeric(percent(value / whole, 0))]
         for name, value in sorted(seconds.items(), key=lambda item: -item[1])
-    ]  # fmt: skip
-    heads = ["part", numeric_head("time"), numeric_head("share"), ""]
+    ]
+    heads = ["part", numeric_head("time"), numeric_head("share")]
     return tag("div", tag("h3", "Where the time went"), table(heads, rows), class_="card")
 
 
