@@ -2,63 +2,29 @@
 
 from __future__ import annotations
 
-import math
 import shutil
 import time
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
 
 from steadygrad.errors import SteadygradError
 from steadygrad.search.budget import Budget
 from steadygrad.search.clock import Clock
 from steadygrad.search.edges import find_edges
-from steadygrad.search.forecast import ranked_out
-from steadygrad.search.guard import Guard
-from steadygrad.search.objective import Hopeless, Look, Loss, Objective
+from steadygrad.search.listener import Deaf, Listener
+from steadygrad.search.objective import Look, Objective
 from steadygrad.search.propose import propose
 from steadygrad.search.space import Space
-from steadygrad.search.stages import GoOn, Plan, Propose, Repeat, Work, kept_back, next_work
+from steadygrad.search.stages import GoOn, Plan, Propose, Repeat, Work, next_work
 from steadygrad.search.study import Study
-from steadygrad.search.tried import DONE, ENDED, RUNNING, WAITING, Tried
+from steadygrad.search.tried import RUNNING, WAITING, Tried
+from steadygrad.search.turn import Turn
 from steadygrad.search.workers import Taken
 
 WAIT_SECONDS = 0.5
 HOPELESS_START = 5
 """So many trials that fail with an error before any is scored: it is not the values."""
-
-
-class Listener(Protocol):
-    """Hears what a worker does; `cli` shows it."""
-
-    def begun(self, trial: Tried, target: int, stage: str) -> None:
-        """A trial begins or goes on."""
-
-    def looked(self, trial: Tried, part: int, value: float) -> None:
-        """The running trial was scored."""
-
-    def left(self, trial: Tried, tried: list[Tried], parts_left: float) -> None:
-        """A trial was paused, finished or ended."""
-
-    def decided(self, text: str) -> None:
-        """A range was widened, or not, and why."""
-
-
-class Deaf:
-    """Hears nothing."""
-
-    def begun(self, trial: Tried, target: int, stage: str) -> None:
-        """Drop it."""
-
-    def looked(self, trial: Tried, part: int, value: float) -> None:
-        """Drop it."""
-
-    def left(self, trial: Tried, tried: list[Tried], parts_left: float) -> None:
-        """Drop it."""
-
-    def decided(self, text: str) -> None:
-        """Drop it."""
 
 
 @dataclass
@@ -73,7 +39,7 @@ class Worker:
     budget: Budget
     folder: Path
     """Where checkpoints lie; shared, if other machines are to go on with them."""
-    listener: Listener
+    listener: Listener = field(default_factory=Deaf)
     clock: Clock = field(default_factory=Clock)
     trained_parts: int = 0
     """Parts this worker trained."""
@@ -100,7 +66,7 @@ class Worker:
             self.study.grow(self.age)
             tried = self.study.trials()
             self.listener.left(tried[trial.number], tried, self.budget.parts_left(tried))
-            self._mind(tried)
+            stop_where_all_fail(tried)
 
     def _take(self) -> tuple[Tried | None, int]:
         """The next trial this worker has for itself, and the part it is to reach."""
@@ -155,12 +121,9 @@ class Worker:
 
     def _train(self, trial: Tried, target: int) -> None:
         """Train one trial until `target`, its end or the deadline."""
-        guard = Guard(first=trial.first_loss)
-        began = time.monotonic()
-        reason, out, diverged = "", "", False
+        turn, began = Turn.at(trial, target), time.monotonic()
         folder = self.study.folder(self.folder, trial)
         before = self.objective.done(folder)
-        last = trial.value
         fields = self.space.fields(trial.params)
         heart = self.study.heart(trial.number)
         try:
@@ -171,58 +134,40 @@ class Worker:
                 for report in self.clock.timed(reports):
                     if heart.is_taken:
                         raise Taken
+                    turn.see(report)
                     if isinstance(report, Look):
-                        last = report.value
-                        part, value, loss = report.part, report.value, report.loss
-                        self.study.report(trial.number, part, value, loss, self.age)
-                        self.listener.looked(trial, part, value)
-                        out = self._ranked_out(trial, report, target)
-                    elif isinstance(report, Loss):
-                        reason = guard.see(report.value) or ""
-                        diverged = bool(reason)
-                    elif isinstance(report, Hopeless):
-                        reason = report.reason
-                    if reason or out or self.budget.is_over:
+                        self._write_down(turn, report)
+                    if turn.is_over or self.budget.is_over:
                         break
         except KeyboardInterrupt:
             self.study.leave(trial.number, WAITING, None)
             raise
         except (SteadygradError, RuntimeError, MemoryError) as error:
-            reason, diverged = f"failed: {error}", True
-        self.trained_parts += max(0, self.objective.done(folder) - before)
-        seconds = trial.seconds + time.monotonic() - began
-        notes: dict[str, Any] = {"reason": reason or out, "diverged": diverged, "seconds": seconds}
-        if out:  # where it stands is as far as it was wanted: nobody goes on with it by itself
-            notes["target"] = self.objective.done(folder)
-        if trial.parts == 0:
-            notes["flat"] = guard.is_flat
-        self.study.note(trial.number, **notes, first_loss=guard.first)
+            turn.fail(error)
+        done = self.objective.done(folder)
+        self.trained_parts += max(0, done - before)
+        self.study.note(trial.number, **turn.notes(time.monotonic() - began, done))
         parts = self.study.trials()[trial.number].parts
-        state = ENDED if reason else DONE if parts >= self.plan.full else WAITING
-        value = last if last is not None and math.isfinite(last) else None
+        state, value = turn.result(parts, self.plan.full)
         self.study.leave(trial.number, state, value)
         if state != WAITING:  # nobody goes on with it: its checkpoint is only in the way
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _ranked_out(self, trial: Tried, look: Look, target: int) -> str:
-        """Why a run to the full length is paused here; empty: it goes on.
-
-        Nobody is paused where the time saved would not do for another run. Repetitions are run to
-        the end: a mean over those seeds that went well would flatter.
-        """
-        full = self.plan.full
-        if look.part >= target or target < full or trial.repeats is not None:
-            return ""
+    def _write_down(self, turn: Turn, look: Look) -> None:
+        """A score, for the others to know and to be judged by."""
+        number = turn.trial.number
+        self.study.note(number, **turn.so_far())
+        self.study.report(number, look.part, look.value, look.loss, self.age)
+        self.listener.looked(turn.trial, look.part, look.value)
         tried = self.study.trials()
-        if self.budget.parts_left(tried) - kept_back(tried, self.plan) < full:
-            return ""
-        return ranked_out(look.part, look.value, tried, full, self.plan.finalists)
+        turn.judge(look, tried, self.plan, self.budget.parts_left(tried))
 
-    def _mind(self, tried: list[Tried]) -> None:
-        """Stop where every trial fails: the fault is not in the values."""
-        failed = [trial for trial in tried if trial.reason.startswith("failed: ")]
-        if len(failed) >= HOPELESS_START and not any(trial.curve for trial in tried):
-            raise SteadygradError(
-                f"The first {len(failed)} trials failed; the search was stopped. The last one "
-                f"{failed[-1].reason}"
-            )
+
+def stop_where_all_fail(tried: list[Tried]) -> None:
+    """Raise SteadygradError where every trial fails: the fault is not in the values."""
+    failed = [trial for trial in tried if trial.reason.startswith("failed: ")]
+    if len(failed) >= HOPELESS_START and not any(trial.curve for trial in tried):
+        raise SteadygradError(
+            f"The first {len(failed)} trials failed; the search was stopped. The last one "
+            f"{failed[-1].reason}"
+        )
