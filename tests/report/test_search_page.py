@@ -113,6 +113,18 @@ def test_the_stages_are_counted_from_the_trials():
     assert rows[-1].trials == 4  # two finalists with two more seeds each
 
 
+def test_folds_are_drawn_and_told():
+    folds = {"number": 3, "errors": [0.05, 0.07, 0.06], "mean": 0.06, "spread": 0.01}
+    plan = small()["plan"] | {"folds": 3}
+    drawn = page(small() | {"folds": folds, "plan": plan})
+    check_well_formed(drawn, WINNER)
+    text = Document(section(drawn, "found")).text
+    assert "The winner over the folds" in text
+    assert "their mean, 6.00 %; from fold to fold it changes by 1.00 %" in text
+    assert "A full run here is one over all 3 folds." in Document(drawn).text
+    assert "folds" not in Document(page(small())).text
+
+
 def test_what_mattered_most_stands_next_to_the_error():
     found = widened()
     most = max(found["importance"], key=found["importance"].get)

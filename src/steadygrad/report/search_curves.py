@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from steadygrad.report import reading
 from steadygrad.report.markup import Html, tag
 from steadygrad.report.scales import Scale, ticks
 from steadygrad.report.search_axes import (
@@ -17,7 +18,7 @@ from steadygrad.report.search_axes import (
     of_trial,
 )
 from steadygrad.report.search_data import Searched, Trial
-from steadygrad.report.words import duration, percent, plural
+from steadygrad.report.words import duration, number_or_none, percent, plural
 
 BOX = Box(520.0, 340.0)
 UNITS = ((7200.0, 3600.0, "hours"), (180.0, 60.0, "minutes"), (0.0, 1.0, "seconds"))
@@ -62,6 +63,9 @@ def _curves(searched: Searched) -> Html:
         "third goes on, or where finished runs show that it can't win any more. Point at one for "
         "its reason."
     )
+    folds = number_or_none(reading.mapping(searched.found, "plan").get("folds")) or 1
+    if folds > 1:
+        words += f" A full run here is one over all {folds:g} folds."
     if unscored:
         words += (
             f" {plural(len(unscored), 'trial')} ended before being scored once and "
