@@ -16,7 +16,6 @@ from steadygrad.lab.transfer_runs import (
     UNCENTRED,
     WAYS,
     Measured,
-    choose_pair,
     measure,
 )
 
@@ -41,23 +40,23 @@ def table(found: Measured) -> list[dict[str, Any]]:
     ]
 
 
-def judge(found: Measured, num_classes: int) -> list[Verdict]:
+def judge(found: Measured) -> list[Verdict]:
     """The claims against the mean accuracies."""
     height = REACHED * float(found.mean(SCRATCH)[-1])
     needed = {way: found.updates_to_reach(way, height) for way in (OWN, SCRATCH)}
-    draws = f"mean of {len(found.accuracies[OWN])} draws of the few pictures"
+    draws = f"mean of {len(found.accuracies[OWN])} backbones and draws of the pictures"
     return [
         at_least(
             "The backbone has learned its own set: validation accuracy",
-            found.backbone.last_val[1],
+            found.own_set[OWN][1],
             0.8,
             why="else there is nothing to reuse",
         ),
         at_least(
-            f"From scratch the few pictures are learned as well, after {found.updates[-1]} "
-            "updates: accuracy over that of guessing",
-            float(found.mean(SCRATCH)[-1]) * num_classes,
-            0.6 * num_classes,
+            f"From scratch the few pictures are learned too: accuracy after {found.updates[-1]} "
+            "updates",
+            float(found.mean(SCRATCH)[-1]),
+            0.7,
             why="a fair rival, trained to the end",
         ),
         at_least(
@@ -108,7 +107,7 @@ def draw(found: Measured, about: str) -> Figure:
     drawn, axes = figure(
         height=4.2,
         caption=f"Validation accuracy by number of updates, {about}. Lines are means, faint points "
-        "single draws of the few pictures; a run whose numbers broke counts as guessing.",
+        "single draws of the pictures; a run whose numbers broke counts as guessing.",
     )
     place = axes[0][0]
     for order, way in enumerate(WAYS):
@@ -127,9 +126,8 @@ def draw(found: Measured, about: str) -> Figure:
 def run(values: dict[str, Any]) -> Result:
     """Train a backbone, reuse it in every way."""
     seed = int(values["seed"])
-    pair = choose_pair(int(values["pictures"]), seed)
     updates = tuple(sorted({int(number) for number in values["updates"]}))
-    found = measure(pair, values, updates, seed)
+    pair, found = measure(values, updates, seed)
     own, to_one, raw = (found.own_set[way][1] for way in (OWN, UNCENTRED, RAW))
     text = (
         f"{pair.about}. The backbone gets {own:.1%} of its own set right, {to_one:.1%} from "
@@ -138,7 +136,7 @@ def run(values: dict[str, Any]) -> Result:
         + ", ".join(f"{way} {found.mean(way)[0]:.3f} and {found.mean(way)[-1]:.3f}" for way in WAYS)
         + "."
     )
-    verdicts = judge(found, len(pair.target.classes))
+    verdicts = judge(found)
     return Result(table(found), {"accuracy": draw(found, pair.about)}, verdicts, text)
 
 
@@ -162,10 +160,10 @@ EXPERIMENT = Experiment(
         Option("pictures", 6000, 2500, "Training pictures of the source set.", int),
         Option("backbone_updates", 2000, 800, "Updates on the source set.", int),
         Option("per_class", 20, None, "Pictures of each class to learn from.", int),
-        Option("draws", 8, 4, "Times the few pictures are drawn anew.", int),
+        Option("draws", 10, 6, "Times all is repeated, with pictures drawn anew.", int),
         Option(
             "updates",
-            (1.0, 2.0, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0),
+            (1.0, 2.0, 5.0, 10.0, 20.0, 40.0, 80.0),
             None,
             "Updates on the few pictures, with commas between.",
             numbers_with_commas,

@@ -36,11 +36,10 @@ WAYS = (OWN, RAW, UNCENTRED, SCRATCH)
 
 @dataclass(frozen=True)
 class Measured:
-    """The backbone and its own set, and what each way made of the few pictures."""
+    """The backbones on their own set, and what each way made of the few pictures."""
 
-    backbone: Run
     own_set: dict[str, tuple[float, float]]
-    """By way, the backbone's loss and accuracy on validation pictures of its own set."""
+    """By way, their mean loss and accuracy on validation pictures of their own set."""
     updates: tuple[int, ...]
     accuracies: dict[str, np.ndarray]
     """By way, (draws, updates): validation accuracy after so many updates."""
@@ -79,11 +78,16 @@ class Pair:
 
 
 def choose_pair(num_train: int, seed: int) -> Pair:
-    """Fashion-MNIST and then digits at its size; or the first five digits, then the last five."""
+    """Fashion-MNIST and then digits at its size; or a random half of the digits, then the other.
+
+    Two random halves of the classes is how Yosinski et al. (2014) part one set.
+    """
     study = load_study("fashion-mnist", num_train=num_train, num_val=num_train // 2, seed=seed)
     if study.name == "digits":
-        return Pair(only_classes(study, range(5)), only_classes(study, range(5, 10)))
-    digits = load_study("digits", num_train=437, num_val=1000, seed=seed)
+        order = np.random.default_rng([seed, 18]).permutation(len(study.classes))
+        halves = np.sort(order[: len(order) // 2]), np.sort(order[len(order) // 2 :])
+        return Pair(*(only_classes(study, half.tolist()) for half in halves))
+    digits = load_study("digits", num_train=937, num_val=500, seed=seed)
     pixels = torch.from_numpy(digits.train.pixels).permute(0, 3, 1, 2).float()
     larger = F.pad(F.interpolate(pixels, (20, 20), mode="bilinear"), (4, 4, 4, 4))
     framed = larger.round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
@@ -91,14 +95,14 @@ def choose_pair(num_train: int, seed: int) -> Pair:
     return Pair(study, Study(digits.name, digits.classes, *parts))
 
 
-def only_classes(study: Study, wanted: range) -> Study:
-    """The pictures of some consecutive classes, labelled from 0."""
+def only_classes(study: Study, wanted: Sequence[int]) -> Study:
+    """The pictures of some classes, labelled from 0."""
+    place = np.full(len(study.classes), -1)
+    place[list(wanted)] = np.arange(len(wanted))
 
     def part(subset: Subset) -> Subset:
-        kept = np.isin(subset.labels[subset.indices], list(wanted))
-        return Subset(
-            subset.pixels, subset.labels - wanted.start, subset.indices[kept], len(wanted)
-        )
+        kept = place[subset.labels[subset.indices]] >= 0
+        return Subset(subset.pixels, place[subset.labels], subset.indices[kept], len(wanted))
 
     classes = tuple(study.classes[label] for label in wanted)
     return Study(study.name, classes, part(study.train), part(study.val))
@@ -192,19 +196,26 @@ def learn(
     return found + [1 / len(few.classes)] * (len(updates) - len(found))
 
 
-def measure(pair: Pair, values: dict[str, Any], updates: tuple[int, ...], seed: int) -> Measured:
-    """Train the backbone, then learn every draw of the few pictures in every way."""
-    backbone = train_backbone(pair.source, seed, int(values["backbone_updates"]))
-    draws = int(values["draws"])
+def measure(values: dict[str, Any], updates: tuple[int, ...], seed: int) -> tuple[Pair, Measured]:
+    """Again and again: draw the pictures, train a backbone, learn the few in every way.
+
+    The pair is the first of those drawn.
+    """
+    pairs: list[Pair] = []
+    own_sets: list[dict[str, tuple[float, float]]] = []
     found: dict[str, list[list[float]]] = {way: [] for way in WAYS}
+    draws = int(values["draws"])
     for draw in range(seed * draws, (seed + 1) * draws):
-        few, recipe = few_of(pair.target, int(values["per_class"]), draw), base_recipe(draw)
+        pair, recipe = choose_pair(int(values["pictures"]), draw), base_recipe(draw)
+        few = few_of(pair.target, int(values["per_class"]), draw)
+        backbone = train_backbone(pair.source, draw, int(values["backbone_updates"])).classifier
         for way in WAYS:
-            start = start_of(backbone.classifier, few, way, recipe)
-            found[way].append(learn(start, few, recipe, updates))
-    return Measured(
-        backbone,
-        on_own_set(backbone.classifier, pair.source),
+            found[way].append(learn(start_of(backbone, few, way, recipe), few, recipe, updates))
+        own_sets.append(on_own_set(backbone, pair.source))
+        pairs.append(pair)
+    means = {way: np.mean([one[way] for one in own_sets], 0).tolist() for way in own_sets[0]}
+    return pairs[0], Measured(
+        {way: (loss, accuracy) for way, (loss, accuracy) in means.items()},
         updates,
         {way: np.asarray(rows) for way, rows in found.items()},
     )
