@@ -12,7 +12,8 @@ import numpy as np
 import optuna
 
 from steadygrad.search.budget import Budget
-from steadygrad.search.engine import Deaf, Worker
+from steadygrad.search.engine import Worker
+from steadygrad.search.listener import Deaf
 from steadygrad.search.setup import MEASURED_SECONDS, MEASURED_SHARE, STARTED
 from steadygrad.search.space import Space
 from steadygrad.search.stages import Plan, make_plan, sobol_points
