@@ -342,6 +342,13 @@ def test_a_beginning_of_several_names_them(three, monkeypatch):
     assert lab("toy").return_value == 0
 
 
+def test_one_that_runs_again_keeps_its_place_on_the_page(three, tmp_path):
+    lab("toy", "other", "--out", tmp_path)
+    lab("other", "--out", tmp_path)
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert page.index('id="toy"') < page.index('id="other"')
+
+
 def test_an_options_value_is_no_name(three, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert lab("--out", "other", "toy", "--height", "1.01").return_value == 0

@@ -156,7 +156,7 @@ def command(names: tuple[str, ...], every: bool, **options: Any) -> int:
         return _list(list(table.values()), options["json_path"])
     if options["resume"] and not options["out"]:
         raise InputError("--resume was given without --out; expected the folder to go on in.")
-    return Session(chosen, given, options).run()
+    return Session(chosen, given, options, table).run()
 
 
 def _list(experiments: list[Experiment], json_path: str | None) -> int:

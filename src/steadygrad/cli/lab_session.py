@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -36,7 +37,11 @@ class Session:
     """The experiments of one command: run in turn, each told and kept as soon as it is done."""
 
     def __init__(
-        self, chosen: list[Experiment], given: dict[str, Any], options: dict[str, Any]
+        self,
+        chosen: list[Experiment],
+        given: dict[str, Any],
+        options: dict[str, Any],
+        order: Iterable[str],
     ) -> None:
         from steadygrad.lab.framework import values_for
         from steadygrad.lab.gallery import Gallery
@@ -44,7 +49,7 @@ class Session:
         self.chosen, self.given, self.options = chosen, given, options
         self.values = [values_for(each, given, quick=options["quick"]) for each in chosen]
         out = options["out"]
-        self.gallery: Gallery | None = Gallery(out, chosen) if out else None
+        self.gallery: Gallery | None = Gallery(out, chosen, order) if out else None
         self.rows: list[dict[str, Any]] = []
         self.spent = self.foreseen = 0.0
 

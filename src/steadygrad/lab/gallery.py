@@ -30,12 +30,19 @@ class Gallery:
     """Takes experiments as they finish; the page is whole after each.
 
     What an earlier run left in the folder stays on the page until it is run again. `expected` are
-    the experiments to come, in their order: the page names those that are still missing.
+    the experiments to come: the page names those that are still missing. `order` are the names of
+    all there are, as the page is to have them (else: the expected ones, then the others).
     """
 
-    def __init__(self, folder: str | Path, expected: Iterable[Experiment] = ()) -> None:
+    def __init__(
+        self,
+        folder: str | Path,
+        expected: Iterable[Experiment] = (),
+        order: Iterable[str] = (),
+    ) -> None:
         self.folder = Path(folder)
         self._expected = list(expected)
+        self._order = list(order) or [experiment.name for experiment in self._expected]
         self._entries: dict[str, dict[str, Any]] = {}
         try:
             for inner in (FIGURES, RESULTS):
@@ -90,8 +97,8 @@ class Gallery:
         return entry
 
     def _write(self) -> None:
-        order = [experiment.name for experiment in self._expected]
-        names = [*order, *(name for name in sorted(self._entries) if name not in order)]
+        others = (name for name in sorted(self._entries) if name not in self._order)
+        names = [*self._order, *others]
         entries = [self._entries[name] for name in names if name in self._entries]
         missing = [each.about() for each in self._expected if each.name not in self._entries]
         style = _asset("steadygrad.report", "page.css") + _asset("steadygrad.lab", "gallery.css")
