@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -20,6 +21,9 @@ from steadygrad.search.setup import Search, checked, join, make_training, plan_t
 from steadygrad.search.trial import Training
 from steadygrad.search.winner import Winner
 from steadygrad.search.written import STUDY_NAME, account_of, write_account
+
+SUMMARY = "summary.json"
+"""Of the winner's run: written last."""
 
 
 def search(
@@ -96,6 +100,8 @@ def _conclude(
 def _train_winner(wanted: Search, recipe: Recipe, show: Show) -> dict[str, Any]:
     """The winner's run folder, begun or, where a search was cut off in it, ended."""
     folder = wanted.folder / "winner"
+    if (folder / SUMMARY).exists():  # cut off between its end and the account's
+        return json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
     show.say("Training the winner to a full run; its test pictures are scored once, now.")
     if (folder / "recipe.json").exists():
         return fit.resume(str(folder), show=show)

@@ -28,7 +28,7 @@ from steadygrad.search.trial import (
     seconds_per_epoch,
     seconds_per_start,
 )
-from steadygrad.search.written import STUDY_NAME
+from steadygrad.search.written import STUDY_NAME, kept_account
 
 DEFAULT_SECONDS = 600.0
 HALVING_RUNS = 8
@@ -93,7 +93,7 @@ def checked(wanted: Search) -> Search:
             f"--budget is {wanted.seconds:g} s; expected more than {RESERVE_SECONDS:g} s, which "
             "the winner's report alone takes."
         )
-    if (wanted.folder / "winner" / "summary.json").exists():
+    if "full_run" in kept_account(wanted.folder):
         raise InputError(
             f"The search in '{wanted.folder}' is finished; its winner is in "
             f"'{wanted.folder / 'winner'}'. Give another --out for another search."

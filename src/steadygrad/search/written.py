@@ -37,7 +37,7 @@ def write_account(folder: str | Path, found: dict[str, Any]) -> None:
 def write_page(folder: str | Path) -> Path:
     """Write a search's report.html again: from search.json, or from a study that was cut off."""
     folder = Path(folder)
-    found, study = _kept(folder / ACCOUNT), folder / JOURNAL
+    found, study = kept_account(folder), folder / JOURNAL
     if not found or ("full_run" not in found and _is_newer(study, folder / ACCOUNT)):
         found = {"data": folder.resolve().name, "folder": str(folder), **found}
         found |= _from_study(study, int(found.get("pictures", 0)))
@@ -46,7 +46,9 @@ def write_page(folder: str | Path) -> Path:
     return folder / PAGE
 
 
-def _kept(path: Path) -> dict[str, Any]:
+def kept_account(folder: Path) -> dict[str, Any]:
+    """The account in a search's folder; empty where there is none. Ended: it has `full_run`."""
+    path = folder / ACCOUNT
     if not path.is_file():
         return {}
     try:
