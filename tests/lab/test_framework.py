@@ -406,3 +406,11 @@ def test_times_are_told_before_and_while_it_runs(three, monkeypatch, tmp_path):
     listed = lab().output
     assert "(1 min 0 s; --quick 30 s)" in listed
     assert "All of them on one core: about 3 min 0 s; --quick 1 min 30 s." in listed
+
+
+def test_what_no_picture_was_kept_for_is_not_told(monkeypatch):
+    monkeypatch.delenv("STEADYGRAD_DATA", raising=False)
+    assert load_pictures(num_train=50, num_test=1).about == (
+        "digits (50 pictures to learn from, 8×8)"
+    )
+    assert "50 pictures to learn from, 9 to score" in load_pictures(num_train=50, num_test=9).about

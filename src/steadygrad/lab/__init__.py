@@ -67,7 +67,7 @@ SECONDS: dict[str, tuple[float, float]] = {
     "fitting": (20, 40),
     "random-search": (6, 17),
     "convolutions": (1, 1),
-    "transfer": (19, 60),
+    "transfer": (19, 105),
 }
 """Seconds of one core that each takes, --quick and in full: for the estimates of time only."""
 

@@ -26,10 +26,8 @@ class Pictures:
     def about(self) -> str:
         """Which pictures they are, for the reader."""
         height, width = self.train.shape[1:3]
-        return (
-            f"{self.name} ({len(self.train)} pictures to learn from, {len(self.test)} to score, "
-            f"{height}×{width})"
-        )
+        score = f"{len(self.test)} to score, " if len(self.test) > 1 else ""  # one: none was asked
+        return f"{self.name} ({len(self.train)} pictures to learn from, {score}{height}×{width})"
 
     def labels(self) -> tuple[Tensor, Tensor]:
         """The labels of both parts as tensors."""
