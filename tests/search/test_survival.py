@@ -20,8 +20,8 @@ ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
 def command(folder, place, *more):
-    words = ["search", "digits", "--model", "mlp", "--width", 16, "--threads", 1, *more]
-    words += ["--budget", "90s", "--out", folder, "--storage", place]
+    words = ["search", "digits", "--model", "mlp", "--width", 16, "--threads", 1]
+    words += ["--budget", "90s", "--out", folder, "--storage", place, *more]
     return [sys.executable, "-m", "steadygrad", *map(str, words), "--quiet"]
 
 
@@ -106,10 +106,10 @@ def test_three_commands_on_postgresql_one_killed_end_as_one_search(tmp_path):
     with server() as postgres:
         place = postgres.database("three")
         looker = Looker(place)
-        workers = [begun(folder, place)]
+        workers = [begun(folder, place, "--budget", "140s")]
         wait_until(lambda: looker.parts() >= 2)
-        workers += [begun(folder, place) for _ in range(2)]
-        wait_until(lambda: len(looker.owners()) == 3)
+        workers += [begun(folder, place, "--budget", "140s") for _ in range(2)]
+        wait_until(lambda: len(looker.owners()) == 3, seconds=150)
         workers[0].kill()
         assert [worker.wait(timeout=300) for worker in workers[1:]] == [0, 0]
         assert_nothing_lost(looker, killed=1)

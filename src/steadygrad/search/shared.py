@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 
@@ -102,7 +103,7 @@ class SharedStudy:
                 "Repeat its command, or begin another study with another --out or --storage."
             )
         plan, space = Plan.from_dict(attrs["plan"]), Space.from_list(attrs["space"])
-        deadline = self._deadline()
+        deadline = _deadline(self._lock)
         while not self._attrs().get("ready"):
             if time.monotonic() > deadline:  # whoever began it died meanwhile
                 with self._lock:
@@ -112,7 +113,7 @@ class SharedStudy:
 
     def _is_begun(self) -> bool:
         """Whether the study has its plan; where somebody may be about to write it, wait."""
-        deadline = self._deadline()
+        deadline = _deadline(self._lock)
         while True:
             with self._lock:  # held by whoever begins it in a file
                 if "plan" in self._attrs():
@@ -120,9 +121,6 @@ class SharedStudy:
             if time.monotonic() > deadline:
                 return False
             time.sleep(WAIT_SECONDS)
-
-    def _deadline(self) -> float:
-        return time.monotonic() + (READY_SECONDS if is_shared(self._lock) else 0.0)
 
     def _fill_in(self, plan: Plan, space: Space, points: list[dict[str, Value]]) -> None:
         for index in range(len(self._frozen()), len(points)):
@@ -162,10 +160,7 @@ class SharedStudy:
 
     def trials(self) -> list[Tried]:
         """All trials so far; of what two workers made at once, the second counts as lost."""
-        everyone = self._frozen()
-        spare = doubles(everyone)
-        tried = [read_trial(trial) for trial in everyone]
-        return [replace(t, state=LOST) if t.number in spare else t for t in tried]
+        return read_trials(self._frozen())
 
     def _create(
         self, state: TrialState, params: Mapping[str, Value], space: Space, attrs: dict[str, Any]
@@ -218,6 +213,11 @@ ATTRIBUTES: tuple[str, ...] = (
 )  # fmt: skip
 
 
+def _deadline(lock: AbstractContextManager[Any]) -> float:
+    """Until when somebody else may be about to write: in a file the lock says so."""
+    return time.monotonic() + (READY_SECONDS if is_shared(lock) else 0.0)
+
+
 def doubles(everyone: list[FrozenTrial]) -> set[int]:
     """Numbers of the trials that another one came before with the same `only`."""
     seen: set[str] = set()
@@ -251,6 +251,13 @@ def differences(there: dict[str, Any], here: dict[str, Any]) -> list[str]:
         elif left != right:
             told.append(f"{NAMES.get(what, what)} is {left!r} there, {right!r} here")
     return told
+
+
+def read_trials(everyone: list[FrozenTrial]) -> list[Tried]:
+    """Optuna's trials as the stages see them."""
+    spare = doubles(everyone)
+    tried = [read_trial(trial) for trial in everyone]
+    return [replace(t, state=LOST) if t.number in spare else t for t in tried]
 
 
 def read_trial(frozen: FrozenTrial) -> Tried:
