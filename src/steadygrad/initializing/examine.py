@@ -120,8 +120,8 @@ def _verdict(scheme: str, before: Signals, after: Signals, symmetric: list[str])
         return " ".join(sentences)
     if after.small_head:
         sentences.append(
-            f"The last layer, {after.small_head}, starts small, which is meant (a first loss of ln C), "
-            "and has no part in the trend."
+            f"The last layer, {after.small_head}, starts small, which is meant (a first loss of "
+            "ln C), and has no part in the trend."
         )
     closed = _closed(after)
     if closed:
