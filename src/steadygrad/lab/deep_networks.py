@@ -218,7 +218,7 @@ EXPERIMENT = Experiment(
         DATA,
         Option("num_train", 6000, 1400, "Pictures to learn from.", int, least=64),
         Option("depth", 30, None, "Weight layers.", int, least=2),
-        Option("width", 16, 12, "Channels.", int),
+        Option("width", 16, None, "Channels; in narrow layers all ReLUs die at times.", int),
         Option("num_steps", 400, 300, "Steps of 64 pictures.", int),
         Option("lr", 0.002, None, "Learning rate of all, with momentum 0.9.", least=0.0),
     ),
