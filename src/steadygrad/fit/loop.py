@@ -47,17 +47,17 @@ class Loop:
         """Train to the end, or until a signal, a deadline, a fault or no progress says stop."""
         if self.progress.stopped_early:
             return  # an earlier process came to the end of training, and no further
-        signals.message = f"Stopped at once; the checkpoint before is kept. {_go_on(self.folder)}"
+        signals.message = f"Stopped at once; the checkpoint before is kept. {Go on with: {_resume(self.folder)}"
         if self.state.step == 0:
             self.save()
         while not self._trained(signals):
             pass
         self.save()
-        signals.message = f"Stopped after training; the weights are saved. {_go_on(self.folder)}"
+        signals.message = f"Stopped after training; the weights are saved. {Go on with: {_resume(self.folder)}"
         if signals.number is not None:
             at = f"step {self.state.step} of {self.state.total_steps}"
             raise Interrupted(
-                f"Stopped at {at}; everything is saved. {_go_on(self.folder)}", signals.number
+                f"Stopped at {at}; everything is saved. {Go on with: {_resume(self.folder)}", signals.number
             )
 
     def _trained(self, signals: StopSignals) -> bool:
@@ -124,7 +124,7 @@ class Loop:
             return
         self.save()
         self.judge()
-        raise Stopped(finding, self.state.step, self._kept(), _go_on(self.folder))
+        raise Stopped(finding, self.state.step, self._kept(), _resume(self.folder))
 
     def save(self, name: str = "last") -> None:
         """Write a checkpoint, the record before it.
@@ -177,8 +177,8 @@ class Loop:
         return f"The last good state is kept in {self.folder.path / 'checkpoint'}."
 
 
-def _go_on(folder: RunFolder) -> str:
-    return f"Go on with: steadygrad train --resume {shlex.quote(str(folder.path))}"
+def _resume(folder: RunFolder) -> str:
+    return f"steadygrad train --resume {shlex.quote(str(folder.path))}"
 
 
 def _lost(step: int, kept: str) -> SteadygradError:
