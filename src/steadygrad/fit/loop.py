@@ -47,18 +47,17 @@ class Loop:
         """Train to the end, or until a signal, a deadline, a fault or no progress says stop."""
         if self.progress.stopped_early:
             return  # an earlier process came to the end of training, and no further
-        signals.message = f"Stopped at once; the checkpoint before is kept. {Go on with: {_resume(self.folder)}"
+        go_on = f"Go on with: {_resume(self.folder)}"
+        signals.message = f"Stopped at once; the checkpoint before is kept. {go_on}"
         if self.state.step == 0:
             self.save()
         while not self._trained(signals):
             pass
         self.save()
-        signals.message = f"Stopped after training; the weights are saved. {Go on with: {_resume(self.folder)}"
+        signals.message = f"Stopped after training; the weights are saved. {go_on}"
         if signals.number is not None:
             at = f"step {self.state.step} of {self.state.total_steps}"
-            raise Interrupted(
-                f"Stopped at {at}; everything is saved. {Go on with: {_resume(self.folder)}", signals.number
-            )
+            raise Interrupted(f"Stopped at {at}; everything is saved. {go_on}", signals.number)
 
     def _trained(self, signals: StopSignals) -> bool:
         """Train from where the state stands; False: a fault was repaired, and it begins anew."""
