@@ -68,6 +68,8 @@ def draw_shift(inputs: Tensor, shift: tuple[int, int], seed: int) -> Figure:
     """A picture and one map, before and after the shift, and what a dense layer makes of it."""
     torch.manual_seed(seed)
     channels, size = inputs.shape[1], inputs.shape[2]
+    further = 2 if size > 16 else 0  # one pixel of 28 is hardly seen
+    moved = (shift[0] + further, shift[1] + further)
     convolution = nn.Conv2d(channels, 1, 3, padding=1, padding_mode="circular")
     dense = nn.Linear(channels * size**2, size**2)
     drawn, axes = figure(
@@ -78,7 +80,7 @@ def draw_shift(inputs: Tensor, shift: tuple[int, int], seed: int) -> Figure:
         "it. Bottom: the same for the shifted picture. The map has moved along; the dense layer's "
         "output is another one. What leaves on one side comes back on the other.",
     )
-    rows = ((inputs[:1], "picture"), (inputs[:1].roll(shift, (2, 3)), "shifted picture"))
+    rows = ((inputs[:1], "picture"), (inputs[:1].roll(moved, (2, 3)), "shifted picture"))
     for row, (image, name) in zip(axes, rows):
         picture(row[0], image[0].permute(1, 2, 0).numpy(), name)
         picture(row[1], convolution(image)[0, 0].numpy(), "convolution")
@@ -123,10 +125,9 @@ def run(values: dict[str, Any]) -> Result:
         f"picture ({found.name}) changes the dense layer's output by "
         f"{errors['fully connected']:.0%}, the convolution's only moves along."
     )
-    further = 2 if inputs.shape[2] > 16 else 0  # one pixel of 28 is hardly seen
     figures = {
         "matrix": draw_matrix(matrix[: small.shape[2] ** 2], kernel, counts),
-        "shift": draw_shift(inputs, (shift[0] + further, shift[1] + further), seed),
+        "shift": draw_shift(inputs, shift, seed),
     }
     return Result(rows, figures, verdicts, text)
 
