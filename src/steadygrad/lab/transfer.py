@@ -155,8 +155,8 @@ EXPERIMENT = Experiment(
     "accuracy, later; with large photos of rare things the gain stays, as training from scratch "
     "would need more of them than there are. One thing belongs to the backbone as its weights do: "
     "what was done to the pixels before. Give it raw pixels or pixels from 0 to 1, and its filters "
-    "meet numbers they were never trained on: with raw pixels training breaks at once, and with "
-    "pixels from 0 to 1 the head start is gone. This is a common fault.",
+    "meet numbers they were never trained on: with raw pixels nothing is learned at this rate, "
+    "and with pixels from 0 to 1 most of the head start is gone. This is a common fault.",
     source="Yosinski et al. 2014, How transferable are features in deep neural networks?; He, "
     "Girshick, Dollár 2019, Rethinking ImageNet Pre-training (the gain is time); Donahue et al. "
     "2014, DeCAF (the gain stays where pictures are few)",
