@@ -44,8 +44,9 @@ def postgres():
 def test_three_workers_one_killed_and_every_trial_runs_once_to_its_end(tmp_path, postgres):
     place = postgres.database("killed")
     objective = Valley(tmp_path / "ledger")
-    doomed, *others = [started(tmp_path, place, 3, 0.1, name, *PULSE) for name in MACHINES]
+    doomed = started(tmp_path, place, 3, 0.1, MACHINES[0], *PULSE)
     stop_in_the_middle(doomed, objective)
+    others = [started(tmp_path, place, 3, 0.1, name, *PULSE) for name in MACHINES[1:]]
     wait_until(lambda: all(parts_by(worker, objective) for worker in others))
     doomed.kill()
     assert [worker.wait(timeout=120) for worker in others] == [0, 0]
@@ -108,8 +109,9 @@ def test_two_workers_behind_the_proxy_one_killed(tmp_path, proxy):
     pytest.importorskip("grpc")
     objective = Valley(tmp_path / "ledger")
     wait_until(lambda: opens(proxy))
-    doomed, other = (started(tmp_path, proxy, 1, 0.1, name, *PULSE) for name in MACHINES[:2])
+    doomed = started(tmp_path, proxy, 1, 0.1, MACHINES[0], *PULSE)
     stop_in_the_middle(doomed, objective)
+    other = started(tmp_path, proxy, 1, 0.1, MACHINES[1], *PULSE)
     wait_until(lambda: parts_by(other, objective))
     doomed.kill()
     assert other.wait(timeout=120) == 0
