@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 
+import numpy as np
+
 from steadygrad import checkpoint, recipes
 from steadygrad.build import build, make_batches
 from steadygrad.evaluate import evaluate
@@ -19,7 +21,7 @@ from steadygrad.fit.faults import HOPELESS
 from steadygrad.fit.progress import averaged
 from steadygrad.fit.watched import Watched
 from steadygrad.images.batches import Batches
-from steadygrad.images.dataset import Images
+from steadygrad.images.dataset import Images, Subset
 from steadygrad.record import Recipe, Record, write_json
 from steadygrad.search.objective import Hopeless, Look, Loss, Report
 from steadygrad.search.space import Value
@@ -32,6 +34,9 @@ FOLDS = "folds.json"
 """Error and loss of each fold that was trained to its end, in a trial's folder."""
 LOOKS = 9
 """Validation looks in a full run, beside those at the rungs: each costs a forward pass."""
+LOOK_PICTURES = 1000
+"""Looks on the way are at so many validation pictures, the same ones for all trials, so that trials
+are still told apart; only a run's end is scored on all."""
 
 
 def looks_of(epochs: int, rungs: Iterable[int] = ()) -> frozenset[int]:
@@ -132,7 +137,7 @@ class Training:
         if part < stop:
             yield from self._steps(state, batches, recipe, (part, stop), (images, folder))
         else:
-            yield _look(state, recipe, part, (images, folder))
+            yield self._look(state, recipe, part, (images, folder))
 
     def _steps(
         self,
@@ -161,7 +166,7 @@ class Training:
                     if part in self.looks or state.step == last:
                         watching.close()  # what can't learn shows at once, and looking on costs
                         watched = None
-                        yield _look(state, recipe, part, place)
+                        yield self._look(state, recipe, part, place)
                     if state.step == last:
                         return
             except Diverged as error:
@@ -173,6 +178,22 @@ class Training:
         stack.enter_context(watched.follow(state.classifier.get_submodule("network"), recipe.model))
         return watched
 
+    def _look(
+        self, state: TrainingState, recipe: Recipe, part: int, place: tuple[Images, Path]
+    ) -> Report:
+        """Save, then score the validation pictures; a loss that is no number is its end."""
+        images, folder = place
+        checkpoint.save(folder, state, {"part": part})
+        low = state.progress < recipe.low_resolution
+        classifier = state.classifier
+        subset = images.val if part == self.run else _fewer(images, self.asked.seed)
+        with averaged(state):
+            scored = LowResolution(classifier) if low else classifier
+            scores = evaluate(scored, subset, precision=recipe.precision)
+        if not math.isfinite(scores.loss):
+            return Loss(scores.loss)
+        return Look(part, 1.0 - scores.accuracy, scores.loss)
+
     def done(self, folder: Path) -> int:
         """The part its checkpoint stands at, read from the file's header."""
         if not self.folds:
@@ -181,6 +202,15 @@ class Training:
         if ended == len(self.folds):
             return self.full
         return ended * self.run + _part_of(folder / f"fold-{ended}")
+
+
+def _fewer(images: Images, seed: int) -> Subset:
+    """At most LOOK_PICTURES validation pictures, drawn once for all trials."""
+    indices = images.splits["val"]
+    if len(indices) <= LOOK_PICTURES:
+        return images.val
+    drawn = np.random.default_rng(seed).choice(indices, LOOK_PICTURES, replace=False)
+    return images.subset(np.sort(drawn))
 
 
 def _ended_folds(folder: Path) -> list[tuple[float, float]]:
@@ -200,20 +230,6 @@ def _part_of(folder: Path) -> int:
     except (OSError, ValueError, KeyError):
         return 0
     return int(values["extra"]["part"])
-
-
-def _look(state: TrainingState, recipe: Recipe, part: int, place: tuple[Images, Path]) -> Report:
-    """Save, then score the validation pictures; a loss that is no number is its end."""
-    images, folder = place
-    checkpoint.save(folder, state, {"part": part})
-    low = state.progress < recipe.low_resolution
-    classifier = state.classifier
-    with averaged(state):
-        scored = LowResolution(classifier) if low else classifier
-        scores = evaluate(scored, images.val, precision=recipe.precision)
-    if not math.isfinite(scores.loss):
-        return Loss(scores.loss)
-    return Look(part, 1.0 - scores.accuracy, scores.loss)
 
 
 def _certain(watched: Watched | None, step: int) -> str:
