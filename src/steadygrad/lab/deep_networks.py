@@ -226,7 +226,7 @@ EXPERIMENT = Experiment(
         DATA,
         Option("num_train", 6000, 1400, "Pictures to learn from.", int, least=64),
         Option("depth", 30, None, "Weight layers.", int, least=2),
-        Option("width", 16, None, "Channels; in narrow layers all ReLUs die at times.", int),
+        Option("width", 16, 12, "Channels; in narrow layers all ReLUs die at times.", int),
         Option("num_steps", 400, 300, "Steps of 64 pictures.", int),
         Option("lr", 0.002, None, "Learning rate of all after 100 steps of warm-up.", least=0.0),
     ),
