@@ -98,24 +98,10 @@ def learn(
     momentum: float = 0.0,
     batch_size: int = 64,
     seed: int = 0,
-    warmup: int = 0,
 ) -> Learned:
-    """Train by stochastic gradient descent and score on the unseen pictures.
-
-    The rate rises from 0 in a line over the first `warmup` steps.
-    """
+    """Train by stochastic gradient descent and score on the unseen pictures."""
     optimizer = torch.optim.SGD(network.parameters(), lr=lr, momentum=momentum)
     steps = descend(
         network, optimizer, task.train, num_steps=num_steps, batch_size=batch_size, seed=seed
     )
-    losses: list[float] = []
-    _set_rate(optimizer, lr / max(1, warmup))
-    for loss in steps:
-        losses.append(loss)
-        _set_rate(optimizer, lr * min(1.0, (len(losses) + 1) / max(1, warmup)))
-    return Learned(losses, accuracy(network, *task.test))
-
-
-def _set_rate(optimizer: torch.optim.SGD, lr: float) -> None:
-    for group in optimizer.param_groups:
-        group["lr"] = lr
+    return Learned(list(steps), accuracy(network, *task.test))
