@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from steadygrad.models.fast import shape_for
 from steadygrad.optim.make import DEFAULT_LR, DEFAULT_WEIGHT_DECAY
 from steadygrad.record import Recipe
 from steadygrad.search.space import Parameter, Space, Value, recipe_fields
@@ -10,6 +11,8 @@ FEW_RUNS = 8
 """Full-length runs under which only rate and weight decay are searched ..."""
 MANY_RUNS = 24
 """... and from which names are too: each choice divides the runs among its values."""
+MOST_RUNS = 64
+"""... and from which the network itself is: each of its choices changes what all others do."""
 OPTIMIZERS = ("nesterov", "adamw")
 """Offered beside the one that would be chosen."""
 SMALL_PICTURE = 63
@@ -29,8 +32,22 @@ def default_space(asked: Recipe, resolved: Recipe, runs: float) -> Space:
             Parameter("batch_size", choices=sizes),
             Parameter("schedule", choices=("linear", "cosine", "one-cycle")),
         ]
+    if runs >= MOST_RUNS and resolved.model == "fast":
+        parameters += _network(resolved)
     typed = {name for name, value in vars(asked).items() if value != getattr(UNTYPED, name)}
     return Space(tuple(p for p in parameters if p.field not in typed))
+
+
+def _network(resolved: Recipe) -> list[Parameter]:
+    """Size, norm and start of the network that is chosen by itself."""
+    shape = shape_for(resolved.image_size, width=resolved.width, depth=resolved.depth)
+    width, depth = shape.widths[0], shape.convs_per_group
+    return [
+        Parameter("width", choices=(width // 2, width, width * 3 // 2)),
+        Parameter("depth", choices=(depth, depth + 1)),
+        Parameter("norm", choices=("auto", "group")),
+        Parameter("init", choices=("auto", "kaiming-normal", "orthogonal")),
+    ]
 
 
 def _rates(asked: Recipe, resolved: Recipe, runs: float) -> list[Parameter]:
@@ -67,6 +84,11 @@ def _augmentation(resolved: Recipe) -> Parameter:
     return _range("min_crop", 0.15, 1.0)
 
 
+def _own_size(resolved: Recipe, field: str) -> int:
+    shape = shape_for(resolved.image_size)
+    return shape.widths[0] if field == "width" else shape.convs_per_group
+
+
 def _range(name: str, low: float, high: float, *, log: bool = False) -> Parameter:
     field = recipe_fields()[name]
     low, high = max(low, field.low), min(high, field.high)
@@ -82,6 +104,8 @@ def default_point(space: Space, resolved: Recipe) -> dict[str, Value]:
         if parameter.when is not None and point.get(parameter.when[0]) != parameter.when[1]:
             continue
         value = getattr(resolved, parameter.field)
+        if parameter.field in ("width", "depth") and value == 0:
+            value = _own_size(resolved, parameter.field)
         if parameter.field == "lr" and value == 0:
             value = DEFAULT_LR[resolved.optimizer]
         if parameter.field == "weight_decay" and value < 0:

@@ -19,9 +19,14 @@ from steadygrad.search.folds import over_folds
 from steadygrad.search.helpers import Helpers
 from steadygrad.search.setup import Search, checked, join, make_training, plan_text
 from steadygrad.search.trial import Training
+from steadygrad.search.tried import Tried
 from steadygrad.search.winner import Winner
 from steadygrad.search.written import STUDY_NAME, account_of, write_account
 
+USUAL = -1
+"""In place of a trial's number: the recipe that is usual without a search."""
+SHORTEST_SECONDS = 5.0
+"""The budget of a run that has none left."""
 SUMMARY = "summary.json"
 """Of the winner's run: written last."""
 
@@ -74,27 +79,40 @@ def _conclude(
 ) -> dict[str, Any]:
     """Name the winner, have it trained to a full run folder, write the account down."""
     found = _account(wanted, training, worker)
-    write_account(wanted.folder, found)  # what follows may fail, and takes a while
-    if found["winner"] is None:
-        raise SteadygradError(
-            f"The search found nothing. {found['verdict']} Give a longer --budget."
-        )
     tried = worker.study.trials()
+    named = USUAL if found["winner"] is None else found["winner"]
+    if named == USUAL:
+        _excuse(found, tried)
+    write_account(wanted.folder, found)  # what follows may fail, and takes a while
 
     def train(number: int) -> dict[str, Any]:
+        if number == USUAL:
+            left = max(SHORTEST_SECONDS, wanted.left)
+            return _train_winner(wanted, training.asked.replace(budget_seconds=left), show)
         recipe = training.recipe(worker.space.fields(tried[number].params), wanted.asked.seed)
         return _train_winner(wanted, recipe, show)
 
-    number, full_run = winner.train_once(found["winner"], train, show.say)
-    if number != found["winner"]:  # another worker named it, before the last trials were through
-        found |= {"winner": number, "values": worker.space.fields(tried[number].params)}
+    number, full_run = winner.train_once(named, train, show.say)
+    if number != named:  # another worker named it, before the last trials were through
+        values = None if number == USUAL else worker.space.fields(tried[number].params)
+        found |= {"winner": None if number == USUAL else number, "values": values}
         found["verdict"] = f"Trial {number} was named by the worker whose time was over first."
     found |= {"recipe": str(Path(full_run["folder"]) / "recipe.json"), "full_run": full_run}
-    found["folds"] = over_folds(tried[number], worker.plan)
+    found["folds"] = None if number == USUAL else over_folds(tried[number], worker.plan)
     found["spent"], found["overhead"] = worker.clock.shares()
     found["seconds"] = time.time() - wanted.began
     write_account(wanted.folder, found)
     return found
+
+
+def _excuse(found: dict[str, Any], tried: list[Tried]) -> None:
+    """Nothing was scored: where nothing went wrong either, the usual recipe has to do."""
+    if any(trial.reason for trial in tried):
+        raise SteadygradError(f"The search found nothing. {found['verdict']}")
+    found["verdict"] = (
+        "The budget was too short to score a single trial, so nothing was searched: the usual "
+        "recipe was trained for what was left. Give a longer --budget."
+    )
 
 
 def _train_winner(wanted: Search, recipe: Recipe, show: Show) -> dict[str, Any]:
