@@ -93,3 +93,12 @@ def test_a_finished_search_is_not_begun_again(finished, stopped):
     assert finished
     with pytest.raises(InputError, match="is finished; its winner is in"):
         search(Search(wanted.data, wanted.asked, SECONDS, wanted.space, wanted.out))
+
+
+def test_a_budget_too_short_to_try_anything_trains_the_usual_recipe(tmp_path):
+    asked = ASKED.replace(epochs=0)
+    found = search(Search("digits", asked, 8.2, space="lr=1e-3..1", out=str(tmp_path)))
+    assert found["winner"] is None
+    assert "usual recipe" in found["verdict"]
+    assert found["full_run"]["test"]["accuracy"] > 0
+    assert "usual recipe" in (tmp_path / "report.html").read_text(encoding="utf-8")

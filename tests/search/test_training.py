@@ -7,6 +7,8 @@ import pytest
 import torch
 from click.testing import CliRunner
 
+from steadygrad import recipes
+from steadygrad.build import build
 from steadygrad.checkpoint import path_of
 from steadygrad.cli.search import command
 from steadygrad.errors import InputError
@@ -84,6 +86,22 @@ def test_the_rate_goes_along_with_a_searched_batch_size(training):
     recipe = training.recipe({"batch_size": 2 * usual, "lr": 0.1}, 0)
     assert recipe.base_batch_size == usual
     assert recipe.batch_size == 2 * usual
+
+
+def test_many_runs_search_the_network_that_is_chosen_by_itself(training):
+    resolved = recipes.resolve(Recipe(), training.images)
+    space = default_space(Recipe(), resolved, 100)
+    usual = default_point(space, resolved)
+    assert space.contains(usual)
+    assert {"width", "depth", "norm", "init"} <= set(usual)
+    built = build(recipes.resolve(Recipe(**space.fields(usual)), training.images), training.images)
+    assert num_weights(built) == num_weights(build(resolved, training.images))
+    for shares in sobol_points(space, 8, 0):
+        build(recipes.resolve(Recipe(**space.fields(shares)), training.images), training.images)
+
+
+def num_weights(classifier):
+    return sum(weight.numel() for weight in classifier.parameters())
 
 
 @pytest.mark.parametrize("runs", [2, 10, 40])
