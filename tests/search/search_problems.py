@@ -3,6 +3,7 @@
 import math
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from steadygrad.search.budget import Budget
@@ -15,7 +16,6 @@ from steadygrad.search.study import Study
 LR = Parameter("lr", 1e-4, 1.0, log=True, limits=(0.0, 1e20))
 DECAY = Parameter("weight_decay", 1e-6, 1e-2, log=True, limits=(0.0, 1e10))
 IDLE = Parameter("dropout", 0.0, 0.5, limits=(0.0, 0.9))
-PULSE = (30.0, 5.0)
 SPACE = Space((LR, DECAY, IDLE))
 
 
@@ -23,15 +23,17 @@ class Valley:
     """Error grows with the distance from the best rate and decay, and falls while it trains.
 
     Above `cliff` the loss runs away. Dropout does not matter at all. Every part trained is a line
-    in `ledger` (what, which part, by whom), so that several processes count together.
+    in `ledger` (what, which part, by whom), so that several processes count together; `held`
+    stops them where a test wants them.
     """
 
     full = 27
     noisy = False
 
-    def __init__(self, ledger, *, lr=1e-2, decay=1e-4, cliff=math.inf, slow=0.0, noise=0.0):
+    def __init__(self, ledger, *, lr=1e-2, decay=1e-4, cliff=math.inf, noise=0.0):
         self.ledger, self.best, self.cliff = Path(ledger), (lr, decay), cliff
-        self.slow, self.noise, self.noisy = slow, noise, noise > 0
+        self.noise, self.noisy = noise, noise > 0
+        self.held, self.mine = Path(f"{ledger}.held"), 0
 
     def train(self, fields, seed, stop, folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -46,24 +48,36 @@ class Valley:
         for part in range(there + 1, stop + 1):
             for batch in range(8):
                 yield Loss(2.3 * 3.0**batch if fields["lr"] > self.cliff else 2.3 / part)
-            if self.slow:
-                busy = self.busy(os.getpid())
-                busy.touch()
-                time.sleep(self.slow)
-                busy.unlink()
+            self.wait_while_held()
             with open(self.ledger, "a") as file:
                 file.write(f"{fields['lr']!r}/{seed} {part} {os.getpid()}\n")
+            self.mine += 1
             folder.mkdir(exist_ok=True)  # a worker that was suspended may find it taken away
-            (folder / "new").write_text(str(part))
-            (folder / "new").replace(folder / "done")
+            with open(folder / "done", "a") as file:
+                file.write("." * (part - self.done(folder)))
             yield Look(part, level + 0.5 * math.exp(-part / 6))
 
     def done(self, folder):
         file = folder / "done"
-        return int(file.read_text()) if file.exists() else 0
+        return file.stat().st_size if file.exists() else 0
+
+    def hold(self, after):
+        """Let every process that has trained so many parts wait in the middle of its next one."""
+        self.held.write_text(str(after))
+
+    def release(self):
+        self.held.unlink()
+
+    def wait_while_held(self):
+        busy = self.busy(os.getpid())
+        with suppress(FileNotFoundError, ValueError):  # released, or just about to be held
+            while self.mine >= int(self.held.read_text()):
+                busy.touch()
+                time.sleep(0.01)
+        busy.unlink(missing_ok=True)
 
     def busy(self, process):
-        """Is there while that process trains a part."""
+        """Is there while that process is held."""
         return Path(f"{self.ledger}.{process}")
 
     def trained(self):
@@ -78,15 +92,12 @@ class Valley:
         ]
 
 
-def searched(folder, objective, *, space=SPACE, runs=8.0, seed=0, place=None, pulse=PULSE):
-    """Search with one worker; the worker, whose study has everything.
-
-    `pulse`: seconds after which a silent worker is given up, and between two beats of a heart.
-    """
+def searched(folder, objective, *, space=SPACE, runs=8.0, seed=0, place=None, **how):
+    """Search with one worker; the worker, whose study has everything. `how`: as `Study` has it."""
     folder = Path(folder)
     plan = make_plan(objective.full, runs, noisy=objective.noisy, seed=seed)
     where = place or str(folder / "study.journal")
-    study = Study(where, "search", grace_seconds=pulse[0], beat_seconds=pulse[1])
+    study = Study(where, "search", **how)
     plan, space = study.begin(
         plan, space, sobol_points(space, plan.starts, seed), {"space": str(space)}
     )

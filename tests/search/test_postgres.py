@@ -1,37 +1,36 @@
 """Workers of several machines on one study in PostgreSQL, or behind Optuna's proxy before it."""
 
+import os
 import signal
 import socket
-import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import search_worker
 from postgres_server import server, why_not
 from search_problems import Valley
 from search_processes import (
     assert_all_ran_once,
+    forked,
+    kill,
     parts_by,
-    started,
-    stop_in_the_middle,
+    status_of,
     study_at,
     wait_until,
+    wait_until_held,
 )
 
 from steadygrad.errors import InputError
 from steadygrad.search.storage import open_storage
+from steadygrad.search.study import SPARE
 from steadygrad.search.tried import LOST
 
-PROXY = """
-import sys
-from optuna.storages import get_storage, run_grpc_proxy_server
-run_grpc_proxy_server(get_storage(sys.argv[1]), host="localhost", port=int(sys.argv[2]))
-"""
 needs_server = pytest.mark.skipif(bool(why_not()), reason=why_not())
 MACHINES = ("ann", "bob", "cid")
-PULSE = (5.0, 0.3)
-"""Seconds: short, but longer than a busy machine may keep a living worker waiting."""
+LATE = 10
+"""Parts one worker alone has trained when it goes on with the second of the paused trials."""
 
 
 @pytest.fixture(scope="module")
@@ -40,36 +39,52 @@ def postgres():
         yield running
 
 
-@needs_server
-def test_three_workers_one_killed_and_every_trial_runs_once_to_its_end(tmp_path, postgres):
-    place = postgres.database("killed")
-    objective = Valley(tmp_path / "ledger")
-    doomed = started(tmp_path, place, 3, 0.1, MACHINES[0], *PULSE)
-    stop_in_the_middle(doomed, objective)
-    others = [started(tmp_path, place, 3, 0.1, name, *PULSE) for name in MACHINES[1:]]
-    wait_until(lambda: all(parts_by(worker, objective) for worker in others))
-    doomed.kill()
-    assert [worker.wait(timeout=120) for worker in others] == [0, 0]
+def one_of_several_killed(start, folder, place, others):
+    """The first is killed within a trial it went on with, the others being in trials of theirs."""
+    objective = Valley(folder / "ledger")
+    objective.hold(after=LATE)
+    doomed = start(folder, place, 1, MACHINES[0])
+    wait_until_held(objective, doomed)
+    os.kill(doomed.pid, signal.SIGSTOP)
+    objective.hold(after=1)
+    rest = [start(folder, place, 1, name) for name in others]
+    wait_until_held(objective, *rest)
+    kill(doomed)
+    (folder / "silent").write_text(MACHINES[0])
+    objective.release()
+    assert status_of(*rest) == [0] * len(rest)
     tried = study_at(place).trials()
     assert_all_ran_once(tried, objective, lost=1)
-    assert {who for _, _, who in objective.lines()} == {w.pid for w in (doomed, *others)}
+    (lost,) = [trial for trial in tried if trial.state == LOST and trial.reason != SPARE]
+    assert lost.curve
+    assert {who for _, _, who in objective.lines()} == {w.pid for w in (doomed, *rest)}
 
 
 @needs_server
-def test_a_worker_that_was_suspended_drops_the_trial_another_took(tmp_path, postgres):
+def test_three_workers_one_killed_and_every_trial_runs_once_to_its_end(tmp_path, postgres, start):
+    one_of_several_killed(start, tmp_path, postgres.database("killed"), MACHINES[1:])
+
+
+@needs_server
+def test_a_worker_that_was_suspended_drops_the_trial_another_took(tmp_path, postgres, start):
     place = postgres.database("suspended")
     objective = Valley(tmp_path / "ledger")
-    sleeper = started(tmp_path, place, 1, 0.2, MACHINES[0], *PULSE)
-    stop_in_the_middle(sleeper, objective, at_least=2)
+    objective.hold(after=LATE)
+    sleeper = start(tmp_path, place, 1, MACHINES[0])
+    wait_until_held(objective, sleeper)
+    os.kill(sleeper.pid, signal.SIGSTOP)
     before = parts_by(sleeper, objective)
-    other = started(tmp_path, place, 1, 0.05, MACHINES[1], *PULSE)
+    objective.release()
+    (tmp_path / "silent").write_text(MACHINES[0])
+    other = start(tmp_path, place, 1, MACHINES[1])
     study = study_at(place)
     wait_until(lambda: any(trial.state == LOST for trial in study.trials()))
     (lost,) = [trial for trial in study.trials() if trial.state == LOST]
     what = f"{lost.params['lr']!r}/{lost.seed}"
     wait_until(lambda: any(of == what for of, _ in parts_by(other, objective)))
-    sleeper.send_signal(signal.SIGCONT)
-    assert [sleeper.wait(timeout=120), other.wait(timeout=120)] == [0, 0]
+    (tmp_path / "silent").unlink()
+    os.kill(sleeper.pid, signal.SIGCONT)
+    assert status_of(sleeper, other) == [0, 0]
     tried = study.trials()
     assert tried[lost.number].curve == lost.curve  # what it did after it woke is not written down
     whole = [trial for trial in tried if trial.state != LOST]
@@ -82,15 +97,18 @@ def test_a_worker_that_was_suspended_drops_the_trial_another_took(tmp_path, post
 
 
 @needs_server
-def test_a_server_that_crashes_and_comes_back_holds_nobody_up_for_good(tmp_path, postgres):
+def test_a_server_that_crashes_and_comes_back_holds_nobody_up_for_good(tmp_path, postgres, start):
     place = postgres.database("restarted")
     objective = Valley(tmp_path / "ledger")
-    workers = [started(tmp_path, place, 1, 0.1, name, 20.0, 0.5) for name in MACHINES[:2]]
-    wait_until(lambda: len(objective.lines()) >= 6)
+    objective.hold(after=1)
+    workers = [start(tmp_path, place, 1, name) for name in MACHINES[:2]]
+    wait_until_held(objective, *workers)
     postgres.stop(signal.SIGQUIT)
+    objective.release()  # both find the server away
+    wait_until(lambda: all(len(parts_by(worker, objective)) > 1 for worker in workers))
     postgres.start()
-    assert [worker.wait(timeout=120) for worker in workers] == [0, 0]
-    assert_all_ran_once(study_at(place).trials(), objective, lost=0, starts=9)
+    assert status_of(*workers) == [0, 0]
+    assert_all_ran_once(study_at(place).trials(), objective, lost=0)
 
 
 @pytest.fixture
@@ -98,24 +116,15 @@ def proxy(tmp_path):
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-c", PROXY, f"sqlite:///{tmp_path}/behind.db", str(port)]
-    running = subprocess.Popen(command)
+    running = forked(search_worker.serve, f"sqlite:///{tmp_path}/behind.db", port)
     yield f"grpc://localhost:{port}"
-    running.kill()
-    running.wait()
+    kill(running)
 
 
-def test_two_workers_behind_the_proxy_one_killed(tmp_path, proxy):
+def test_two_workers_behind_the_proxy_one_killed(tmp_path, proxy, start):
     pytest.importorskip("grpc")
-    objective = Valley(tmp_path / "ledger")
     wait_until(lambda: opens(proxy))
-    doomed = started(tmp_path, proxy, 1, 0.1, MACHINES[0], *PULSE)
-    stop_in_the_middle(doomed, objective)
-    other = started(tmp_path, proxy, 1, 0.1, MACHINES[1], *PULSE)
-    wait_until(lambda: parts_by(other, objective))
-    doomed.kill()
-    assert other.wait(timeout=120) == 0
-    assert_all_ran_once(study_at(proxy).trials(), objective, lost=1, starts=9)
+    one_of_several_killed(start, tmp_path, proxy, MACHINES[1:2])
 
 
 def opens(place):

@@ -6,7 +6,7 @@ import time
 import pytest
 from optuna.trial import TrialState
 from search_problems import SPACE, Valley, searched
-from search_processes import assert_all_ran_once, kill_in_the_middle, started, study_at
+from search_processes import assert_all_ran_once, kill, status_of, study_at, wait_until_held
 
 from steadygrad.errors import InputError
 from steadygrad.search.stages import make_plan, sobol_points
@@ -15,23 +15,29 @@ from steadygrad.search.tried import LOST, RUNNING, WAITING
 from steadygrad.search.workers import Taken, Watchers, own_token, surely_dead
 
 
-@pytest.mark.parametrize(("ending", "runs"), [("journal", 3), ("db", 1)])
-def test_after_kill_9_another_continues_and_nothing_is_run_twice(tmp_path, ending, runs):
+@pytest.mark.parametrize("ending", ["journal", "db"])
+def test_after_kill_9_another_continues_and_nothing_is_run_twice(tmp_path, start, ending):
     place = str(tmp_path / f"study.{ending}")
     objective = Valley(tmp_path / "ledger")
-    doomed = started(tmp_path, place, runs, 0.05)
-    kill_in_the_middle(doomed, objective, at_least=10 * runs)
-    worker = searched(tmp_path, objective, runs=runs, place=place)
-    assert_all_ran_once(worker.study.trials(), objective, lost=1, starts=9 * runs)
+    objective.hold(after=10)
+    doomed = start(tmp_path, place, 1)
+    wait_until_held(objective, doomed)
+    kill(doomed)
+    objective.release()
+    worker = searched(tmp_path, objective, runs=1, place=place)
+    assert_all_ran_once(worker.study.trials(), objective, lost=1)
     assert {who for _, _, who in objective.lines()} == {doomed.pid, os.getpid()}
 
 
-def test_three_workers_share_one_study(tmp_path):
+def test_three_workers_share_one_study(tmp_path, start):
     place = str(tmp_path / "study.journal")
-    workers = [started(tmp_path, place, 3, 0.02) for _ in range(3)]
-    assert [worker.wait(timeout=120) for worker in workers] == [0, 0, 0]
     objective = Valley(tmp_path / "ledger")
-    assert_all_ran_once(study_at(place).trials(), objective, lost=0)
+    objective.hold(after=1)
+    workers = [start(tmp_path, place, 3) for _ in range(3)]
+    wait_until_held(objective, *workers)
+    objective.release()
+    assert status_of(*workers) == [0, 0, 0]
+    assert_all_ran_once(study_at(place).trials(), objective, lost=0, starts=27)
     assert {who for _, _, who in objective.lines()} == {worker.pid for worker in workers}
 
 

@@ -22,7 +22,6 @@ from steadygrad.search.space import Space, Value
 from steadygrad.search.tried import WAITING, Tried
 from steadygrad.search.workers import (
     BEAT_SECONDS,
-    GRACE_SECONDS,
     Heart,
     Taken,
     Watchers,
@@ -42,12 +41,12 @@ class Study(SharedStudy):
         place: str,
         name: str,
         *,
-        grace_seconds: float = GRACE_SECONDS,
+        watchers: Watchers | None = None,
         beat_seconds: float = BEAT_SECONDS,
     ) -> None:
         super().__init__(place, name)
         self._token = f"{own_token()}|{next(TURNS)}"
-        self._watchers = Watchers(grace_seconds)
+        self._watchers = watchers or Watchers()
         self._beat_seconds = beat_seconds
         self._beats = itertools.count()
         """Never begins anew: a worker's second turn at a trial is not taken for its first."""
