@@ -22,8 +22,9 @@ def started(folder, place, runs, machine=""):
     return forked(search_worker.work, folder, place, runs, machine)
 
 
-def forked(work, *words):
-    process = CONTEXT.Process(target=work, args=words, daemon=True)
+def forked(work, *words, daemon=True):
+    """A process; `daemon`: it begins none itself."""
+    process = CONTEXT.Process(target=work, args=words, daemon=daemon)
     process.start()
     return process
 

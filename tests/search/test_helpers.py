@@ -2,14 +2,12 @@
 
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 
 import pytest
 import torch
-from search_processes import wait_until
+from search_processes import forked, kill, status_of, wait_until
 
 from steadygrad.errors import InputError
 from steadygrad.fit.job import Silent
@@ -24,12 +22,12 @@ def measure_threads(wanted, file):
     file.write_text(str(torch.get_num_threads()))
 
 
-def refuse():
+def refuse_or_die(taken):
+    try:
+        taken.mkdir()
+    except FileExistsError:
+        os.kill(os.getpid(), signal.SIGKILL)
     raise InputError("This job can't take part.")
-
-
-def die():
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def wait_long(file):
@@ -37,8 +35,16 @@ def wait_long(file):
     time.sleep(600)
 
 
-def fail(_):
-    raise InputError("The disk is full.")
+def with_a_job(file):
+    with Helpers(1, wait_long, (file,), print):
+        pass
+
+
+def train_and_fail(place):
+    def fail(_):
+        raise InputError("The disk is full.")
+
+    Winner(place, "search").train_once(3, fail, print)
 
 
 def test_threads_are_shared_out_among_the_jobs(tmp_path, monkeypatch):
@@ -53,13 +59,11 @@ def test_threads_are_shared_out_among_the_jobs(tmp_path, monkeypatch):
     assert (tmp_path / "n").read_text() == "2"
 
 
-def test_a_job_that_dies_at_its_start_is_told_and_holds_nobody_up():
+def test_a_job_that_dies_at_its_start_is_told_and_holds_nobody_up(tmp_path):
     heard = []
-    with Helpers(1, refuse, (), heard.append):
+    with Helpers(2, refuse_or_die, (tmp_path / "taken",), heard.append):
         pass
-    with Helpers(1, die, (), heard.append):
-        pass
-    assert heard == [
+    assert sorted(heard) == [
         "A job of this search has ended early: InputError: This job can't take part. "
         "The others go on.",
         "A job of this search has ended early: it was killed by signal 9. The others go on.",
@@ -81,22 +85,13 @@ def test_jobs_end_when_the_search_fails(tmp_path):
 
 
 def test_jobs_end_with_a_parent_that_is_killed(tmp_path):
-    code = (
-        "import sys, pathlib; from steadygrad.search.helpers import Helpers\n"
-        "from test_helpers import wait_long\n"
-        "if __name__ == '__main__':\n"
-        f"    with Helpers(1, wait_long, (pathlib.Path({str(tmp_path / 'pid')!r}),), print): pass\n"
-    )
-    script = tmp_path / "script.py"
-    script.write_text(code)
-    folder = os.path.dirname(__file__)
-    path = os.pathsep.join([folder, os.environ.get("PYTHONPATH", "")])
-    parent = subprocess.Popen([sys.executable, str(script)], env={**os.environ, "PYTHONPATH": path})
-    wait_until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
+    parent = forked(with_a_job, tmp_path / "pid", daemon=False)
+    try:
+        wait_until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
+    finally:
+        kill(parent)
     job = int((tmp_path / "pid").read_text())
-    parent.kill()
-    parent.wait()
-    wait_until(lambda: is_gone(job), seconds=30)
+    wait_until(lambda: is_gone(job))
 
 
 def is_gone(process):
@@ -137,14 +132,7 @@ def test_the_winner_is_trained_by_one_and_known_to_all(tmp_path, ending):
 
 def test_a_winner_whose_worker_failed_is_trained_by_the_next(tmp_path):
     place = str(tmp_path / "study.journal")
-    code = (
-        "import sys; from steadygrad.search.winner import Winner; from test_helpers import fail\n"
-    )
-    code += "Winner(sys.argv[1], 'search').train_once(3, fail, print)"
-    path = os.pathsep.join([os.path.dirname(__file__), os.environ.get("PYTHONPATH", "")])
-    environment = {**os.environ, "PYTHONPATH": path}
-    done = subprocess.run([sys.executable, "-c", code, place], env=environment, capture_output=True)
-    assert b"The disk is full" in done.stderr
+    assert status_of(forked(train_and_fail, place)) == [1]
     winner = Winner(place, "search")
     assert winner.is_named
     assert winner.train_once(5, lambda number: {"number": number}, print) == (3, {"number": 3})
