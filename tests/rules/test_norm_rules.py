@@ -125,11 +125,22 @@ def gap(mean, ratio=1.0, values=1024, momentum=0.1, watched=(50, 60, 70, 80)) ->
      (0.1, 0.24, True), (0.1, 0.26, False)],
 )  # fmt: skip
 def test_norm_gap(mean, ratio, fires):
-    findings = found(gap(mean, ratio), "norm-gap")
+    made = gap(mean, ratio)
+    made.batches = [batch(60, "evaluation", training=False)]
+    findings = found(made, "norm-gap")
     assert bool(findings) == fires
     for finding in findings:
         assert (finding.severity, finding.where.line) == ("warning", 112)
         assert "momentum 0.1" in finding.saw
+
+
+@pytest.mark.parametrize("training", [None, True])
+def test_a_gap_nothing_was_evaluated_with_is_larger(training):
+    for mean, fires in ((0.9, False), (1.1, True)):
+        made = gap(mean)
+        if training:  # a target network's pass, without gradients but by the batch's statistics
+            made.batches = [batch(60, "evaluation", training=True)]
+        assert bool(found(made, "norm-gap")) == fires
 
 
 def test_the_first_updates_may_differ():
@@ -147,7 +158,7 @@ def test_slow_statistics_get_the_updates_they_need():
 def test_statistics_that_come_after_the_evaluation():
     made = gap(0.8, momentum=1e-4, watched=(6, 7, 8, 9))
     assert not found(made, "norm-gap")
-    made.batches = [batch(9, "evaluation")]
+    made.batches = [batch(9, "evaluation", training=False)]
     assert found(made, "norm-gap")
     made.loop.step = 49
     assert not found(made, "norm-gap")
@@ -156,8 +167,10 @@ def test_statistics_that_come_after_the_evaluation():
 
 
 def test_few_values_are_noisy():
-    assert not found(gap(0.7, values=16), "norm-gap")
-    assert found(gap(0.8, values=16), "norm-gap")
+    for mean, fires in ((0.7, False), (0.8, True)):
+        made = gap(mean, values=16)
+        made.batches = [batch(60, "evaluation", training=False)]
+        assert bool(found(made, "norm-gap")) == fires
 
 
 def test_a_worse_evaluation_is_evidence():

@@ -57,6 +57,8 @@ def copies(record: Record) -> list[Copies]:
 
 def _compare(record: Record, train: Sequence[Batch], tests: Sequence[Batch]) -> Copies | None:
     seen = {example for b in train for example in b.examples if example}
+    if _trained_on_later_only(train, tests):
+        return None
     tests = [b for b in tests if sum(map(bool, b.examples)) >= MIN_BATCH and _apart(b)]
     if not seen or not tests:
         return None
@@ -71,6 +73,25 @@ def _compare(record: Record, train: Sequence[Batch], tests: Sequence[Batch]) -> 
     fraction = min(1.0, len(seen) / size) if size else 1.0
     chance = _by_chance(train, len(seen), size)
     return Copies(list(tests), len(different), num_copies, fraction, size > 0, chance)
+
+
+def _trained_on_later_only(train: Sequence[Batch], tests: Sequence[Batch]) -> bool:
+    """Whether what is scored is new each time and then learned from: experience being gathered.
+
+    Held-out data come back at the next evaluation, and leaked ones were often seen before.
+    """
+    learned: dict[int, int] = {}
+    for batch in train:
+        for example in batch.examples:
+            learned.setdefault(example, batch.step)
+    scored: dict[int, int] = {}
+    for batch in tests:
+        for example in filter(None, batch.examples):
+            if learned.get(example, batch.step) < batch.step:
+                return False
+            if scored.setdefault(example, batch.step) != batch.step:
+                return False
+    return True
 
 
 def _apart(batch: Batch) -> bool:

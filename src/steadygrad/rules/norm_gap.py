@@ -17,6 +17,10 @@ MEAN_GAP = 0.5
 after 50 updates (0.6 within the first ten), a momentum of 1e-4 leaves 1."""
 MEAN_GAP_SEEN = 0.3
 """Enough where evaluation shows it as well."""
+MEAN_GAP_UNUSED = 1.0
+"""With an ordinary momentum, where nothing was evaluated yet: batches that truly differ from each
+other (one shift for all pictures of a batch, say) reach 0.6."""
+ORDINARY = 0.05
 NOISE = 3.0
 """Times what chance gives a batch mean of so few values."""
 VARIANCE_RATIO = 4.0
@@ -59,9 +63,10 @@ def norm_gap(record: Record) -> Iterator[Finding]:
 
     What
         After 50 updates (or the 3 / momentum that running statistics need) the batches' means still
-        lie over half a standard deviation from the running ones, or the variances differ
-        four-fold. Or the momentum is 0.9 and more with few values per channel, which makes the
-        last batch the running statistics.
+        lie over half a standard deviation from the running ones (a whole one where the momentum is
+        ordinary and nothing was evaluated yet), or the variances differ four-fold. Or the momentum
+        is 0.9 and more with few values per channel, which makes the last batch the running
+        statistics.
     Why
         Evaluation normalises by the running statistics. Where those are not what training sees, the
         layers behind get inputs they were not trained on, and accuracy drops for no visible reason.
@@ -76,7 +81,9 @@ def norm_gap(record: Record) -> Iterator[Finding]:
     norms = _norms(record)
     seen = _evaluates_worse(record)
     fast = [norm for norm in norms if _is_fast(norm)]
-    apart = fast or [norm for norm in norms if _is_apart(norm, seen)]
+    least = MEAN_GAP_SEEN if seen else MEAN_GAP
+    used = seen or _evaluated(record)
+    apart = fast or [norm for norm in norms if _is_apart(norm, least, used)]
     if not apart:
         return
     worst = max(apart, key=lambda norm: norm.gap)
@@ -135,13 +142,16 @@ def _norms(record: Record) -> list[_Norm]:
 
 
 def _evaluated(record: Record) -> bool:
-    return any(batch.kind == "evaluation" for batch in record.batches) or any(
+    passes = (batch for batch in record.batches if batch.kind == "evaluation")
+    return any(not batch.training for batch in passes) or any(
         epoch.val_loss is not None for epoch in record.epochs
     )
 
 
-def _is_apart(norm: _Norm, seen: bool) -> bool:
-    bound = max(MEAN_GAP_SEEN if seen else MEAN_GAP, NOISE / math.sqrt(max(1.0, norm.values)))
+def _is_apart(norm: _Norm, least: float, used: bool) -> bool:
+    if not used and (norm.momentum or 0.0) >= ORDINARY:
+        least = MEAN_GAP_UNUSED
+    bound = max(least, NOISE / math.sqrt(max(1.0, norm.values)))
     ratio = norm.variance_ratio
     return norm.gap > bound or not 1 / VARIANCE_RATIO < ratio < VARIANCE_RATIO
 
