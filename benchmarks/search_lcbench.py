@@ -31,6 +31,7 @@ from steadygrad.search.objective import Look, Report
 from steadygrad.search.space import Parameter, Space, Value
 from steadygrad.search.stages import make_plan, sobol_points
 from steadygrad.search.study import Study
+from steadygrad.search.trial import looks_of
 
 FULL = 52
 BUDGETS = (3, 5, 10)
@@ -87,6 +88,11 @@ def scale(task: str) -> tuple[float, float]:
     return float(last.min()), float(np.median(last))
 
 
+RUNGS = (2, 6, 17)
+LOOKS = looks_of(FULL, RUNGS)
+"""Where the command looks: at the ninths of a run and the rungs."""
+
+
 class Curves:
     """The surrogate as an objective: every epoch asked for is counted."""
 
@@ -107,7 +113,7 @@ class Curves:
         for part in range(self.done(folder) + 1, stop + 1):
             self.count(float(curve[part - 1]))
             (folder / "done").write_text(str(part))
-            if part == stop or part in (2, 6, 17):
+            if part == stop or part in LOOKS:
                 yield Look(part, float(curve[part - 1]))
 
     def done(self, folder: Path) -> int:
