@@ -259,12 +259,12 @@ def test_agreement_at_three_standard_errors():
     assert found(strangers(agreement=0.1 + 3.1 * error), "label-misalignment") == []
 
 
-def curves(first=LN10, last=0.5, accuracy=0.1, counted=1):
+def curves(first=LN10, last=0.5, accuracy=0.1, counted=1, val_loss=3.0):
     losses = [*([first] * 40), *np.linspace(first, last, 160)]
     lines = steps(losses, 40)
     for line in lines:
         line.epoch += counted
-    epochs = [Epoch(i, 40 * i + 40, 2.3 - 0.4 * i, 3.0, accuracy) for i in range(5)]
+    epochs = [Epoch(i, 40 * i + 40, 2.3 - 0.4 * i, val_loss, accuracy) for i in range(5)]
     epochs[-1].train_loss = last
     return record(stream(mixed()), lines, epochs)
 
@@ -275,8 +275,22 @@ def test_learned_by_heart_and_nothing_in_general():
     assert len(found(curves(counted=0), "label-misalignment")) == 1
 
 
+def test_a_validation_loss_alone_says_it_too():
+    (finding,) = found(curves(accuracy=None), "label-misalignment")
+    assert "validation loss was never below 3" in finding.saw
+    # Whole groups of alike pictures get one answer: so much scatter is chance.
+    assert found(curves(accuracy=0.17), "label-misalignment")
+
+
 @pytest.mark.parametrize(
-    "healthy", [{"first": 2.0}, {"last": 1.8}, {"accuracy": 0.2}, {"accuracy": None}]
+    "healthy",
+    [
+        {"first": 2.0},
+        {"last": 1.8},
+        {"accuracy": 0.2},
+        {"accuracy": None, "val_loss": 2.2},
+        {"accuracy": None, "val_loss": None},
+    ],
 )
 def test_curves_of_healthy_runs(healthy):
     assert found(curves(**healthy), "label-misalignment") == []
