@@ -58,7 +58,7 @@ SECONDS: dict[str, tuple[float, float]] = {
     "preprocessing": (5, 17),
     "constant-start": (2, 3),
     "signal-through-depth": (5, 16),
-    "deep-networks": (48, 130),
+    "deep-networks": (100, 155),
     "batch-norm": (6, 34),
     "which-norm": (10, 330),
     "optimizers": (8, 17),

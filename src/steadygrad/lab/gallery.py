@@ -89,6 +89,8 @@ class Gallery:
             "kinds": ["png", "svg"],
         }
         png, svg = (self.folder / figure_path(entry, kind) for kind in entry["kinds"])
+        # The layout is made for the ticks the axes had before it; a taller one may have wider ones.
+        figure.draw_without_rendering()
         figure.savefig(png, dpi=DPI, metadata={"Software": "Steadygrad"})
         figure.savefig(svg, metadata={"Date": None})
         if svg.stat().st_size > MAX_SVG_BYTES:
