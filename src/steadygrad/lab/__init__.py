@@ -59,15 +59,15 @@ SECONDS: dict[str, tuple[float, float]] = {
     "constant-start": (2, 3),
     "signal-through-depth": (5, 16),
     "deep-networks": (100, 155),
-    "batch-norm": (6, 34),
-    "which-norm": (10, 330),
+    "batch-norm": (16, 35),
+    "which-norm": (26, 330),
     "optimizers": (8, 17),
-    "learning-rates": (11, 45),
-    "babysitting": (6, 14),
-    "fitting": (20, 40),
+    "learning-rates": (13, 45),
+    "babysitting": (7, 15),
+    "fitting": (39, 80),
     "random-search": (6, 17),
     "convolutions": (1, 1),
-    "transfer": (19, 105),
+    "transfer": (87, 180),
 }
 """Seconds of one core that each takes, --quick and in full: for the estimates of time only."""
 
