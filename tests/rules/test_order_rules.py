@@ -287,7 +287,7 @@ def test_a_validation_loss_alone_says_it_too():
     [
         {"first": 2.0},
         {"last": 1.8},
-        {"accuracy": 0.25},
+        {"accuracy": 0.3},
         {"accuracy": None, "val_loss": 2.2},
         {"accuracy": None, "val_loss": None},
     ],

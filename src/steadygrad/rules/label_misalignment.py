@@ -34,7 +34,7 @@ MEMORISED = 0.7
 """Share of the loss of guessing: the network now knows pictures it has seen."""
 BETTER = 1.2
 """Accuracy over that of guessing which shows that labels have to do with their pictures."""
-MUCH_BETTER = 1.8
+MUCH_BETTER = 2.0
 """The same where the validation loss says that nothing was learned: whole groups of alike pictures
 get one answer, so that accuracy by chance scatters far more than that of single guesses."""
 FEW_SCORED = 500
