@@ -35,8 +35,11 @@ MEMORISED = 0.7
 BETTER = 1.2
 """Accuracy over that of guessing which shows that labels have to do with their pictures."""
 MUCH_BETTER = 2.0
-"""The same where the validation loss says that nothing was learned: whole groups of alike pictures
-get one answer, so that accuracy by chance scatters far more than that of single guesses."""
+"""The same among many classes, and where the validation loss says that nothing was learned: whole
+groups of alike pictures get one answer, so that accuracy by chance scatters far more than that of
+single guesses (ten groups and ten classes: 0.1 ± 0.09)."""
+MANY_CLASSES = 0.2
+"""The largest class's share up to which that is asked for."""
 FEW_SCORED = 500
 """Examples of an evaluation where their number is not known."""
 MIN_EVALUATIONS = 3
@@ -86,7 +89,8 @@ def _learned(record: Record, guess: float, chance: float) -> bool:
     losses = [e.val_loss for e in record.epochs if e.val_loss is not None]
     noise = STANDARD_ERRORS * math.sqrt(chance * (1 - chance) / _examples_scored(record))
     needed = max(BETTER * chance, chance + noise)
-    if len(losses) >= MIN_EVALUATIONS and min(losses) >= FLAT * guess:
+    guessing = len(losses) >= MIN_EVALUATIONS and min(losses) >= FLAT * guess
+    if guessing or chance <= MANY_CLASSES:
         needed = max(MUCH_BETTER * chance, needed)
     return max(accuracies, default=0.0) > min(needed, (1 + chance) / 2)
 
