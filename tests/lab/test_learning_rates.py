@@ -7,7 +7,7 @@ import pytest
 from steadygrad.lab import learning_rate_runs as runs
 from steadygrad.lab import learning_rates as experiment
 from steadygrad.lab.framework import run_experiment
-from steadygrad.lab.short_runs import load_study, short_run
+from steadygrad.lab.short_runs import load_study, plain_recipe, short_run
 from steadygrad.schedules import SCHEDULES, multiplier
 
 
@@ -41,13 +41,13 @@ def test_a_planted_change_is_told():
 
 def test_settled_is_the_last_tenth():
     study = load_study("digits", num_train=100, num_val=50)
-    run = short_run(study, runs.base_recipe(0, 1))
+    run = short_run(study, plain_recipe(0, 1))
     noisy = replace(run, losses=[9.0] * 90 + [1.0, 3.0] * 5)
     assert runs.settled_loss(noisy) == 2.0
 
 
 def test_a_run_that_breaks_says_so():
     study = load_study("digits", num_train=100, num_val=50)
-    run = short_run(study, runs.base_recipe(0, 20).replace(lr=1e6))
+    run = short_run(study, plain_recipe(0, 20).replace(lr=1e6))
     assert run.broke
     assert run.last_train == (math.inf, 0.0)

@@ -13,6 +13,7 @@ from steadygrad.lab.short_runs import (
     Study,
     new_classifier,
     pixels_and_labels,
+    plain_recipe,
     score,
     short_run,
 )
@@ -51,21 +52,8 @@ class Measured:
 
 
 def base_recipe(seed: int, epochs: int) -> Recipe:
-    """Plain stochastic gradient descent on a small multilayer perceptron."""
-    return Recipe(
-        seed=seed,
-        epochs=epochs,
-        batch_size=32,
-        model="mlp",
-        depth=2,
-        width=64,
-        init="auto",
-        optimizer="sgd",
-        lr=0.1,
-        momentum=0.0,
-        weight_decay=0.0,
-        schedule="constant",
-    )
+    """The plain one, its network started as the library starts it."""
+    return plain_recipe(seed, epochs).replace(init="auto", momentum=0.0)
 
 
 def start_losses(study: Study, recipe: Recipe) -> dict[str, float]:

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from steadygrad.lab.short_runs import Run, Study, short_run
-from steadygrad.record import Recipe
+from steadygrad.lab.short_runs import Run, Study, plain_recipe, short_run
 from steadygrad.schedules import SCHEDULES
 
 RATES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)
@@ -44,26 +43,9 @@ class Measured:
     num_classes: int
 
 
-def base_recipe(seed: int, epochs: int) -> Recipe:
-    """Plain stochastic gradient descent on a small multilayer perceptron, nothing else."""
-    return Recipe(
-        seed=seed,
-        epochs=epochs,
-        batch_size=32,
-        model="mlp",
-        depth=2,
-        width=64,
-        init="kaiming-normal",
-        optimizer="sgd",
-        lr=0.1,
-        weight_decay=0.0,
-        schedule="constant",
-    )
-
-
 def measure(study: Study, seed: int, epochs: int) -> Measured:
     """Run everything: 8 rates, 8 schedules, 3 batch sizes and rates, 2 lengths."""
-    base = base_recipe(seed, epochs)
+    base = plain_recipe(seed, epochs)
     peak = PEAK / math.prod(study.train.pixels.shape[1:])
     noisy = base.replace(model="logistic", depth=0, width=0, lr=peak, batch_size=8)
     mislabelled = with_wrong_labels(study, seed)

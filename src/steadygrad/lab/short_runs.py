@@ -83,6 +83,23 @@ def load_study(*names: str, num_train: int, num_val: int, seed: int = 0) -> Stud
     return Study(found.name, found.classes, part(order[:num_train]), part(order[num_train:]))
 
 
+def plain_recipe(seed: int, epochs: int) -> Recipe:
+    """Plain stochastic gradient descent on a small multilayer perceptron, nothing else."""
+    return Recipe(
+        seed=seed,
+        epochs=epochs,
+        batch_size=32,
+        model="mlp",
+        depth=2,
+        width=64,
+        init="kaiming-normal",
+        optimizer="sgd",
+        lr=0.1,
+        weight_decay=0.0,
+        schedule="constant",
+    )
+
+
 def pixels_and_labels(subset: Subset) -> tuple[Tensor, Tensor]:
     """All pictures of a subset: (n, C, H, W) uint8 and (n,) int64."""
     everything = np.arange(len(subset))
