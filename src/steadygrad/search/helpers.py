@@ -53,8 +53,7 @@ class Helpers:
             self._is_ending = True
             for process in self._processes:
                 process.terminate()
-        for process in self._processes:
-            process.join()
+        # It waits for all of them, and alone: of two threads that do, one learns no exit status.
         self._watcher.join()
 
     def _watch(self) -> None:
